@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
-from functools import lru_cache
+from functools import cache
 from typing import Any, TypeVar, cast
 
 from flyball.errors import BadInput
@@ -37,56 +37,58 @@ def dump(noun: object) -> dict[str, Json]:
 
 def plain(value: Any) -> Any:
     """Give any value of the model as plain JSON: objects, arrays, strings, numbers, booleans, null."""
-    sort = type(value)
-    if sort in (str, int, float, bool, types.NoneType):
-        return value
-    if sort in (tuple, list):
-        return [plain(item) for item in value]
-    names = _names(sort)
-    if names is not None:
-        found = {name: plain(getattr(value, name)) for name in names}
-        if sort in _TAG_OF:
-            found["is"] = _TAG_OF[sort]
-        return found
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    return plain(list(value)) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)
+    return value if type(value) in _SCALARS else _dumper(type(value))(value)
 
 
-@lru_cache(maxsize=None)
-def _names(sort: type) -> tuple[str, ...] | None:
-    return tuple(field.name for field in fields(sort)) if is_dataclass(sort) else None
+_SCALARS = frozenset({str, int, float, bool, types.NoneType})
+
+
+@cache
+def _dumper(sort: Hashable) -> Callable[[Any], Any]:
+    """Choose once per class how its values are dumped."""
+    cls = cast("type", sort)
+    if is_dataclass(cls):
+        names, tag = tuple(field.name for field in fields(cls)), _TAG_OF.get(cls)
+        extra = {"is": tag} if tag else {}
+        return lambda value: {name: plain(getattr(value, name)) for name in names} | extra
+    if issubclass(cls, Enum):
+        return lambda value: value.value
+    if issubclass(cls, Mapping):
+        return lambda value: {str(key): plain(item) for key, item in value.items()}
+    if issubclass(cls, Sequence):
+        return lambda value: [plain(item) for item in value]
+    raise TypeError(f"{cls.__name__} has no place in a noun")
 
 
 def parse(cls: type[T], doc: Json, at: str = "") -> T:
     """Rebuild a noun. Raises BadInput."""
-    return cast("T", _reader(cls)(doc, at))
+    return cast("T", _reader(cast("Hashable", cls))(doc, at))
 
 
 def _bad(at: str, why: str) -> BadInput:
     return BadInput(f"{at or '/'} {why}", "it does not have the documented shape", "compare it with the schema of its kind")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _reader(hint: Any) -> Reader:
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    """Choose once per annotation how its values are read."""
     if isinstance(hint, typing.NewType):
-        return _reader(hint.__supertype__)
-    if hint in (str, int, float, bool, types.NoneType):
-        return _scalar(hint)
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        return _enum(hint)
-    if isinstance(hint, type) and is_dataclass(hint):
-        return _noun(hint)
-    if origin in (types.UnionType, typing.Union):
-        return _union(args)
-    if origin is tuple:
-        return _many(args[0]) if args[-1] is Ellipsis else _exact(args)
-    if origin is dict:
-        return _mapping(args[1])
-    return lambda value, _at: value  # Json and Doc: any JSON is what they say
+        hint = hint.__supertype__
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    found: Reader = lambda value, _at: value  # noqa: E731 Json and Doc: any JSON is what they say
+    if hint in _SCALARS:
+        found = _scalar(hint)
+    elif isinstance(hint, type) and issubclass(hint, Enum):
+        found = _enum(hint)
+    elif isinstance(hint, type) and is_dataclass(hint):
+        found = _noun(hint)
+    elif origin in (types.UnionType, typing.Union):
+        found = _union(args)
+    elif origin is tuple:
+        found = _many(args[0]) if args[-1] is Ellipsis else _exact(args)
+    elif origin is dict:
+        found = _mapping(args[1])
+    return found
 
 
 def _scalar(sort: type) -> Reader:
