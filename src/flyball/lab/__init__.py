@@ -1,1 +1,1 @@
-""""""
+"""A real small estate and its faults."""
