@@ -33,9 +33,7 @@ KEYS = st.text(st.characters(max_codepoint=127))
 INTEGERS = st.integers(-MOST_INTEGER, MOST_INTEGER)
 FRACTIONS = st.floats(1e-4, 1e15).filter(lambda x: not x.is_integer()).flatmap(lambda x: st.sampled_from([x, -x]))
 SCALARS = st.none() | st.booleans() | INTEGERS | FRACTIONS | TEXTS
-VALUES = st.recursive(
-    SCALARS, lambda one: st.lists(one, max_size=5) | st.dictionaries(KEYS, one, max_size=5), max_leaves=8
-)
+VALUES = st.recursive(SCALARS, lambda one: st.lists(one, max_size=5) | st.dictionaries(KEYS, one, max_size=5), max_leaves=8)
 
 
 @given(VALUES)

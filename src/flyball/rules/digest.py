@@ -31,7 +31,7 @@ LEAST_SALT_BYTES = 16
 _Path = tuple["_Path", str | int] | None
 
 
-class NotCanonical(ValueError):  # noqa: N818 - the name says what the value is
+class NotCanonical(ValueError):
     """A value outside the subset. `path` is a JSON pointer (RFC 6901) to it, "" for the whole; `why` is one phrase."""
 
     def __init__(self, path: str, why: str) -> None:

@@ -35,7 +35,7 @@ Verify = Callable[[bytes, bytes, bytes], bool]
 """(public key, signature, message) -> whether the signature is that key's over the message."""
 
 
-class BadNote(ValueError):  # noqa: N818 - the name says what the text is
+class BadNote(ValueError):
     """Text that is not a note, a checkpoint or a key as the specifications have them; its words say why."""
 
 
@@ -97,9 +97,7 @@ class Checkpoint:
         """Refuse what would not read back as it was."""
         for line in (self.origin, *self.extensions):
             if not line or any(one < " " for one in line):
-                raise BadNote(
-                    "an origin or extension of a checkpoint is one line, not empty, without control characters"
-                )
+                raise BadNote("an origin or extension of a checkpoint is one line, not empty, without control characters")
         if not 0 <= self.size <= MOST_SIZE:
             raise BadNote(f"a checkpoint cannot be of {self.size} entries")
         if len(self.root) != HASH_BYTES:
