@@ -41,9 +41,7 @@ class Break:
     why: str
 
 
-def first_break(
-    entries: Sequence[bytes], leaves: Sequence[bytes], head: Head, node: NodeAt | None = None
-) -> Break | None:
+def first_break(entries: Sequence[bytes], leaves: Sequence[bytes], head: Head, node: NodeAt | None = None) -> Break | None:
     """The first damage to a log, or None where everything up to `head` is as it was signed.
 
     Args:
@@ -64,9 +62,7 @@ def first_break(
     if len(found) > len(leaves):
         return Break(len(leaves), Damage.INSERTED, f"entry {len(leaves)} was never given a leaf hash")
     if len(leaves) < head.size:
-        why = (
-            f"the checkpoint signs {head.size} entries and the store holds {len(leaves)}: an older copy or a clean cut"
-        )
+        why = f"the checkpoint signs {head.size} entries and the store holds {len(leaves)}: an older copy or a clean cut"
         return Break(len(leaves), Damage.ROLLED_BACK, why)
     if root_of(leaves[: head.size]) == head.root:
         return None
@@ -98,9 +94,7 @@ def _first_rewritten(leaves: Sequence[bytes], head: Head, node: NodeAt) -> int:
     if fold([node(level, index) for level, index in tops]) != head.root:
         return 0
     level, index = next(
-        (level, index)
-        for level, index in tops
-        if root_of(leaves[index << level : (index + 1) << level]) != node(level, index)
+        (level, index) for level, index in tops if root_of(leaves[index << level : (index + 1) << level]) != node(level, index)
     )
     want = node(level, index)
     while level > 0:

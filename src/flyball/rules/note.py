@@ -35,7 +35,7 @@ Verify = Callable[[bytes, bytes, bytes], bool]
 """(public key, signature, message) -> whether the signature is that key's over the message."""
 
 
-class BadNote(ValueError):  # noqa: N818 - the name says what the text is
+class BadNote(ValueError):
     """Text that is not a note, a checkpoint or a key as the specifications have them; its words say why."""
 
 
@@ -97,9 +97,7 @@ class Checkpoint:
         """Refuse what would not read back as it was."""
         for line in (self.origin, *self.extensions):
             if not line or any(one < " " for one in line):
-                raise BadNote(
-                    "an origin or extension of a checkpoint is one line, not empty, without control characters"
-                )
+                raise BadNote("an origin or extension of a checkpoint is one line, not empty, without control characters")
         if not 0 <= self.size <= MOST_SIZE:
             raise BadNote(f"a checkpoint cannot be of {self.size} entries")
         if len(self.root) != HASH_BYTES:
@@ -220,7 +218,7 @@ def _parse_signature(line: str) -> Signature:
 
 def _refuse_name(name: str) -> None:
     if not name or "+" in name or any(one.isspace() or one < " " for one in name):
-        raise BadNote(f"{name!a} cannot name a key: it must not be empty nor hold a space or a plus")
+        raise BadNote(f"{name!a:.80} cannot name a key: it must not be empty nor hold a space or a plus")
 
 
 def _refuse_text(text: str) -> None:
