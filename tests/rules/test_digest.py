@@ -23,6 +23,7 @@ from flyball.rules.digest import (
     digest,
     disclosure,
     disclosure_digest,
+    even,
     freeze,
     parse_strict,
     thaw,
@@ -221,6 +222,20 @@ def test_strict_reading_names_the_place_and_keeps_to_the_cap() -> None:
 def test_a_whole_number_written_as_a_fraction_is_read_as_rfc_8785_writes_it() -> None:
     read = parse_strict(b"[1.0, -0.0, 1e3, 0.5, 9007199254740991.0]")
     assert canonical(read) == rfc8785.dumps([1.0, -0.0, 1e3, 0.5, 9007199254740991.0])
+
+
+@given(st.recursive(SCALARS | INTEGERS.map(float), lambda one: st.lists(one) | st.dictionaries(KEYS, one), max_leaves=8))
+@example({"confidence": 1.0, "none": -0.0, "deep": [2.0**53 - 1, 0.25]})
+def test_evened_values_have_the_bytes_that_rfc_8785_gives_them(value: Any) -> None:
+    assert canonical(even(value)) == rfc8785.dumps(value)
+    assert even(freeze(even(value))) == value
+
+
+@pytest.mark.parametrize(("number", "words"), [(2.0**53, "past"), (float("inf"), "finite"), (float("nan"), "finite"), (1e-9, "zero")])
+def test_evening_widens_the_subset_by_nothing_else(number: float, words: str) -> None:
+    with pytest.raises(NotCanonical, match=words) as caught:
+        even({"a": (number,)})
+    assert caught.value.path == "/a/0"
 
 
 # RFC 9901, section 4.2.1: the disclosure without white space, and (4.2.3) the digest of the one with white space.

@@ -8,17 +8,17 @@ from typing import Any
 
 from flyball import wire
 from flyball.core.attempt import Attempt
-from flyball.core.door import Door, Visit, row_of
+from flyball.core.door import Door, Visit, pin, row_of
 from flyball.core.keys import Who
 from flyball.errors import BadInput, Conflict, Denied, Moved, NotFound, UserError
 from flyball.model.action import Action, Deed, Reach, Recipe, Status
 from flyball.model.approval import Approval, ApprovalState, Review, Vote
 from flyball.model.decision import Decision, Judged, Verdict
 from flyball.model.grant import Sort
-from flyball.model.ids import ActionId, Digest, Doc
+from flyball.model.ids import ActionId, Doc
 from flyball.model.log import Change, Entry, Put
 from flyball.model.provenance import Integrity, Origin
-from flyball.rules.digest import digest, freeze
+from flyball.rules.digest import digest, even, freeze
 from flyball.rules.pointer import MissingError, leaves, look
 
 REASON_LEAST = 12
@@ -54,7 +54,7 @@ class Approvals:
             id=action.id,
             session=action.session,
             digest=action.digest,
-            before_digest=Digest(digest(wire.plain(recipe.before))),
+            before_digest=pin(recipe.before),
             policy_digest=facts.policy_digest,
             covers=tuple(one for one in visit.covers if one != action.digest),
             requester=visit.who.principal.id,
@@ -176,7 +176,7 @@ class Approvals:
         deed = self.door.find(approval.id)
         if deed is None or not isinstance(args, Mapping):
             raise BadInput("an edit needs arguments", "`args` must be an object with all arguments of the action", "give the whole object")
-        new = self._edit(deed.action, who, freeze(wire.plain(args)))
+        new = self._edit(deed.action, who, freeze(even(wire.plain(args))))
         old = replace(deed, status=Status.DENIED, decision="approval", why=f"superseded by {new.id}")
         row = self.plugs.store.find("session", approval.session)
         if row is None:
@@ -208,7 +208,7 @@ class Approvals:
             "kind_digest": action.kind_digest,
             "target": action.target,
         }
-        name = Digest(digest({**whole, "args": args, "purpose": action.purpose.value}))
+        name = digest({**whole, "args": args, "purpose": action.purpose.value})
         return replace(
             action,
             id=ActionId(f"{action.id}e1"),

@@ -8,19 +8,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flyball import wire
-from flyball.core.door import Door, Visit, buckets
+from flyball.core.door import Door, Visit, buckets, pin
 from flyball.core.guard import guard
 from flyball.errors import Conflict, NotReady, UserError
 from flyball.model.action import Deed, Outcome, Purpose, Reach, Recipe, Seen, Status, Zone
 from flyball.model.approval import Review
 from flyball.model.decision import Decision, Judged, Verdict
-from flyball.model.ids import Digest, Json, ValueId
+from flyball.model.ids import Json, ValueId
 from flyball.model.log import Change, Draw, Pass, Put, Settle
 from flyball.model.provenance import Integrity, Value
 from flyball.ports import Hands, Kind
 from flyball.rules.checks.freeze import in_force
 from flyball.rules.decide import judge
-from flyball.rules.digest import commit, digest
+from flyball.rules.digest import commit
 from flyball.rules.lifecycle import move
 from flyball.rules.retry import again, pause_s
 
@@ -90,9 +90,8 @@ class Attempt:
         facts, action = judged.facts, deed.action
         allowed = self.door.decided(deed, judged, Status.ALLOWED)
         started = replace(allowed, status=move(allowed.status, Status.RUNNING), intended_at=facts.now, attempts=allowed.attempts + 1)
-        recipe = wire.plain(started.recipe)
         body: dict[str, Json] = {
-            "recipe": digest(recipe),
+            "recipe": pin(started.recipe),
             "undo": bool(started.recipe and started.recipe.undo),
             "epoch": visit.session.epoch,
             "digest": action.digest,
@@ -209,7 +208,7 @@ class Attempt:
         body = wire.plain(outcome.result)
         return Value(
             id=ValueId(name),
-            digest=Digest(digest(body)),
+            digest=pin(body),
             origin=f"kind:{deed.action.kind}@{deed.action.target}",
             integrity=Integrity.OBSERVED,
             body=body,

@@ -24,7 +24,7 @@ from flyball.model.provenance import Value
 from flyball.model.session import Session
 from flyball.ports import Plugs
 from flyball.rules.decide import judge
-from flyball.rules.digest import NotCanonical, commit, digest, freeze
+from flyball.rules.digest import NotCanonical, commit, digest, even, freeze
 from flyball.rules.lifecycle import move
 from flyball.rules.provenance import BadRefError, Words, endorse, lowest, resolve
 from flyball.rules.zone import zone_of
@@ -57,7 +57,7 @@ class Door:
     def __init__(self, plugs: Plugs, keys: Keys) -> None:
         """Keep the ports; kinds are pinned by digest here, once."""
         self.plugs, self.keys = plugs, keys
-        self.pins = {name: Digest(digest(wire.dump(kind.spec))) for name, kind in plugs.kinds.items()}
+        self.pins = {name: pin(kind.spec) for name, kind in plugs.kinds.items()}
 
     async def submit(self, proposal: Proposal, visit: Visit, name: str) -> Deed:
         """Judge a proposal and, if allowed, carry it out. `name` is its idempotency key: the same name is the same action."""
@@ -83,18 +83,19 @@ class Door:
         """Spell a proposal out: references resolved, leaves labelled and endorsed, one digest. Also gives what is wrong with it."""
         rules, fault = self.plugs.rules, ""
         try:
-            args, labels = resolve(proposal.args, lambda value: self._value(value, visit.session), visit.words)
+            raw, labels = resolve(proposal.args, lambda value: self._value(value, visit.session), visit.words)
+            args = even(raw)
         except BadRefError as bad:
             args, labels, fault = {}, {}, str(bad)
         kind, target = self.plugs.kinds.get(proposal.kind), rules.catalogue.get(proposal.target)
         if kind and target:
             labels = endorse(kind.spec, args, labels, target, rules.catalogue)
-        pin = self.pins.get(proposal.kind, Digest(""))
+        pinned = self.pins.get(proposal.kind, Digest(""))
         agent = visit.who.principal.id.removeprefix("agent:")
-        whole = {"agent": agent, "session": visit.session.id, "kind": proposal.kind, "kind_digest": pin, "target": proposal.target}
+        whole = {"agent": agent, "session": visit.session.id, "kind": proposal.kind, "kind_digest": pinned, "target": proposal.target}
         try:
             frozen = freeze(args)
-            name_of_all = Digest(digest({**whole, "args": args, "purpose": proposal.purpose.value}))
+            name_of_all = digest({**whole, "args": args, "purpose": proposal.purpose.value})
         except NotCanonical as bad:
             frozen, name_of_all, fault = {}, Digest(""), f"arguments: {bad}"
         action = Action(
@@ -103,7 +104,7 @@ class Door:
             step=visit.session.step,
             agent=agent,
             kind=proposal.kind,
-            kind_digest=pin,
+            kind_digest=pinned,
             target=proposal.target,
             args=frozen,
             purpose=proposal.purpose,
@@ -169,7 +170,7 @@ class Door:
             standing=standing,
             standing_left=standing.uses - self._drawn(f"standing:{standing.id}") if standing else 0,
             recipe=recipe,
-            before_digest=Digest(digest(wire.plain(recipe.before))) if recipe else Digest(""),
+            before_digest=pin(recipe.before) if recipe else Digest(""),
             level=plugs.box.level.value,
             overdue_reviews=sum(
                 row.body.get("agent") == action.agent for row in plugs.store.rows("review", state="waiting", due_by=now, limit=100)
@@ -308,6 +309,11 @@ class Door:
             fence=(visit.session.id, visit.session.epoch),
         )
         await self.plugs.store.commit(change)
+
+
+def pin(noun: object) -> Digest:
+    """Give the digest of any noun: whole floats are written as integers, as RFC 8785 does."""
+    return digest(even(wire.plain(noun)))
 
 
 def buckets(action: Action) -> tuple[str, ...]:

@@ -88,6 +88,10 @@ class Sessions:
         self._who[session.id] = await self.credentials(claimed)
         return replace(claimed, version=claimed.version + 1)
 
+    def adopt(self, session: Session, who: tuple[Who, Who]) -> None:
+        """Hold the keys of a session that this process has just opened."""
+        self._who[session.id] = who
+
     async def credentials(self, session: Session) -> tuple[Who, Who]:
         """Mint one key for the agent and one for the observer of a session."""
         agent = self.plugs.rules.agents[session.agent]

@@ -218,7 +218,7 @@ def _parse_signature(line: str) -> Signature:
 
 def _refuse_name(name: str) -> None:
     if not name or "+" in name or any(one.isspace() or one < " " for one in name):
-        raise BadNote(f"{name!a} cannot name a key: it must not be empty nor hold a space or a plus")
+        raise BadNote(f"{name!a:.80} cannot name a key: it must not be empty nor hold a space or a plus")
 
 
 def _refuse_text(text: str) -> None:

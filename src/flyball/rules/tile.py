@@ -94,7 +94,7 @@ def parse_bundle(raw: bytes) -> tuple[bytes, ...]:
     while at < len(raw):
         start = at + 2
         end = start + int.from_bytes(raw[at:start])
-        if end > len(raw) or start > len(raw):
+        if end > len(raw):
             raise ValueError(f"the bundle ends within its entry {len(entries)}")
         entries.append(raw[start:end])
         at = end
