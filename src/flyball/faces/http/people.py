@@ -184,8 +184,8 @@ async def stand(request: Request, who: Caller, house: TheHouse) -> dict[str, Any
         agent=agent,
         kind=kind,
         target=target,
-        uses=uses,
-        expires_at=plugs.clock.now() + for_s,
+        uses=uses if isinstance(uses, int) else 0,
+        expires_at=plugs.clock.now() + (for_s if isinstance(for_s, int | float) else 0.0),
         by=who.principal.id,
         reason=reason,
     )
