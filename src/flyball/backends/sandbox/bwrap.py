@@ -25,7 +25,6 @@ import os
 import re
 import resource
 import shutil
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,8 +39,10 @@ from flyball.backends.sandbox.spawn import (
     check,
     environment,
     etc,
+    find_spare_uid,
     limits,
     memory_file,
+    owns_all_uids,
     spawn,
 )
 from flyball.model.box import Level, Net, Ran
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
 MISSING = "bubblewrap (bwrap) is not installed"
 INSTALL = "apt install bubblewrap"
 _SETUP_CAPS = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_DAC_READ_SEARCH")
-_FIRST_UID, _UIDS = 1_879_048_192, 65_536  # above every range that systemd's UIDS-GIDS page hands out
 _FLAGS = {
     resource.RLIMIT_CPU: "cpu",
     resource.RLIMIT_AS: "as",
@@ -86,8 +86,7 @@ class BwrapBox:
             if shutil.which(tool, path=PATH) is None:
                 raise BoxRefused("no bubblewrap level on this host", f"{tool} is not installed", "apt install util-linux")
         seccomp.build()
-        self._root = os.geteuid() == 0 and _owns_all_uids()
-        self._uids = count(os.getpid() * 64)
+        self._root = owns_all_uids()
 
     async def run(self, run: Run) -> Ran:
         """Run one argv vector; every process of it is dead when this returns or is cancelled.
@@ -115,7 +114,7 @@ class BwrapBox:
 
     def _start(self, run: Run) -> Start:
         changes = run.host_pids or any(mount.write for mount in run.mounts)
-        owner = _FIRST_UID + next(self._uids) % _UIDS if self._root and not changes else None
+        owner = None if changes else find_spare_uid()
         note = Tap(4_096)
         filter_fd = memory_file(seccomp.build(stay=run.host_pids, signals=run.write or not run.host_pids))
         options = [*_namespaces(run, user=not self._root), *_capabilities(run, owner=owner, root=self._root)]
@@ -123,7 +122,7 @@ class BwrapBox:
         for name, value in environment(run).items():
             options += ["--setenv", name, value]
         options += ["--seccomp", str(filter_fd), "--json-status-fd", str(note.sink)]
-        options_fd = memory_file("\0".join(options).encode() + b"\0")
+        options_fd = memory_file(os.fsencode("\0".join(options)) + b"\0")
         argv = [self._bwrap, "--args", str(options_fd), "--"]
         if owner is not None:
             keep = "-all,+dac_read_search"
@@ -131,15 +130,6 @@ class BwrapBox:
             argv += [f"--inh-caps={keep}", f"--ambient-caps={keep}", "--bounding-set=-all", "--"]
         argv += ["prlimit", *(f"--{_FLAGS[number]}={a}:{b}" for number, (a, b) in limits(run).items()), "--", *run.argv]
         return Start(tuple(argv), (filter_fd, options_fd), note, owner, note_group=run.host_pids)
-
-
-def _owns_all_uids() -> bool:
-    """Tell whether this process may become any uid: false for the root of a rootless container."""
-    for line in Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines():
-        inside, _, length = (int(word) for word in line.split())
-        if inside <= _FIRST_UID and _FIRST_UID + _UIDS <= inside + length:
-            return True
-    return False
 
 
 def _namespaces(run: Run, *, user: bool) -> list[str]:

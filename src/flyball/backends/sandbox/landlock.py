@@ -25,6 +25,8 @@ from flyball.backends.sandbox.spawn import (
     check,
     environment,
     etc,
+    find_program,
+    find_spare_uid,
     limits,
     memory_file,
     spawn,
@@ -71,9 +73,7 @@ class LandlockBox:
         ended = await spawn(self._start(run), run)
         if ended.status is not None and b"ready" not in ended.note:
             why = ended.err.decode(errors="replace").strip().splitlines()[-1:] or [f"it ended with {ended.status}"]
-            raise BoxRefused(
-                f"{run.argv[0]} was not run", f"the box could not be set up: {why[0]}", "run flyball doctor"
-            )
+            raise BoxRefused(f"{run.argv[0]} was not run", f"the box could not be set up: {why[0]}", "run flyball doctor")
         signal = 9 if ended.status is None else -ended.status if ended.status < 0 else None
         return Ran(
             code=ended.status if signal is None else None,
@@ -91,10 +91,12 @@ class LandlockBox:
         note = Tap(64)
         sockets = seccomp.Sockets.INTERNET if run.net is Net.HOST else seccomp.Sockets.NONE
         paths = [name for name in SYSTEM if Path(name).is_dir()] + etc(run) + [mount.source for mount in run.mounts]
+        owner = find_spare_uid()
         # The kernel counts RLIMIT_NPROC over all that its user runs on the host, so that has to be added.
-        extra = _threads_of(os.getuid())
+        extra = _threads_of(os.getuid()) if owner is None else 0
         bounds = limits(run, processes=run.processes + extra)
         plan = {
+            "program": find_program(run),
             "argv": run.argv,
             "cwd": run.cwd,
             "env": environment(run),
@@ -102,12 +104,13 @@ class LandlockBox:
             "paths": [*paths, "/proc"] if run.host_pids else paths,
             "network": run.net is Net.HOST,
             "filter": base64.b64encode(seccomp.build(stay=True, signals=False, sockets=sockets)).decode("ascii"),
+            "owner": owner,
             "parent": os.getpid(),
             "note": note.sink,
         }
         fd = memory_file(json.dumps(plan).encode())
         launcher = str(Path(__file__).with_name("launch.py"))
-        return Start((os.path.realpath(sys.executable), "-I", "-S", launcher, str(fd)), (fd,), note)
+        return Start((os.path.realpath(sys.executable), "-I", "-S", launcher, str(fd)), (fd,), note, owner)
 
 
 def _check(run: Run) -> None:
@@ -129,9 +132,9 @@ def _check(run: Run) -> None:
 
 
 def _threads_of(uid: int) -> int:
-    """Count the threads of a user; root's are not, because the limit does not bind root."""
+    """Count the threads of a user on this host."""
     total = 0
-    for place in Path("/proc").iterdir() if uid else ():
+    for place in Path("/proc").iterdir():
         try:
             if place.name.isdecimal() and place.stat().st_uid == uid:
                 total += len(list((place / "task").iterdir()))

@@ -24,7 +24,8 @@ _FS_BITS = {1: 13, 2: 14, 3: 15, 4: 15}  # file system rights known by ABI; 16 f
 _FS_BITS_NOW = 16
 _NET_ABI, _NET_ALL = 4, 0b11  # bind and connect TCP
 _SCOPE_ABI, _SCOPE_ALL = 6, 0b11  # abstract unix sockets, signals
-_PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _FILTER_MODE = 1, 22, 38, 2
+_PR_SET_PDEATHSIG, _PR_SET_KEEPCAPS, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 1, 8, 22, 38, 47
+_FILTER_MODE, _AMBIENT_RAISE, _CAP_DAC_READ_SEARCH = 2, 2, 2
 _CAPSET_VERSION_3 = 0x2008_0522
 _CAPSET = {"x86_64": 126, "aarch64": 91}
 _LAST_FD = 1_048_576
@@ -75,18 +76,25 @@ def _fence(paths: list[str], *, network: bool) -> None:
     os.close(ruleset)
 
 
-def _drop_capabilities() -> None:
-    number = _CAPSET[os.uname().machine]
-    _must(_libc.syscall(number, struct.pack("=Ii", _CAPSET_VERSION_3, 0), bytes(24)), "capset")
+def _become(owner: int | None) -> None:
+    """Give up every capability; for root also become `owner`, keeping only the right to read what it is shown."""
+    kept = 0
+    if owner is not None:
+        _must(_libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0), "keepcaps")
+        os.setgroups([])
+        os.setresgid(owner, owner, owner)
+        os.setresuid(owner, owner, owner)
+        kept = 1 << _CAP_DAC_READ_SEARCH
+    sets = struct.pack("=6I", kept, kept, kept, 0, 0, 0)
+    _must(_libc.syscall(_CAPSET[os.uname().machine], struct.pack("=Ii", _CAPSET_VERSION_3, 0), sets), "capset")
+    if kept:
+        _must(_libc.prctl(_PR_CAP_AMBIENT, _AMBIENT_RAISE, _CAP_DAC_READ_SEARCH, 0, 0), "ambient capability")
 
 
 def main(fd: int) -> None:
     """Read the plan, tie this process down, become the program."""
-    with open(fd, encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
+    with open(fd, encoding="utf-8") as file:
         plan = json.load(file)
-    _must(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
-    if os.getppid() != plan["parent"]:
-        sys.exit("the server has gone")
     note = plan["note"]
     os.set_inheritable(note, False)  # noqa: FBT003 - the standard library's signature
     os.closerange(3, note)
@@ -94,14 +102,17 @@ def main(fd: int) -> None:
     os.chdir(plan["cwd"])
     _must(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
     _fence(plan["paths"], network=plan["network"])
-    _drop_capabilities()
+    _become(plan["owner"])
+    _must(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")  # a change of uid would clear it
+    if os.getppid() != plan["parent"]:
+        sys.exit("the server has gone")
     for number, soft, hard in plan["limits"]:
         resource.setrlimit(number, (soft, hard))
     code = base64.b64decode(plan["filter"])
     program = _Program(len(code) // 8, code)
     _must(_libc.prctl(_PR_SET_SECCOMP, _FILTER_MODE, ctypes.byref(program), 0, 0), "seccomp")
     os.write(note, b"ready\n")
-    os.execvpe(plan["argv"][0], plan["argv"], plan["env"])  # noqa: S606 - becoming the program is its purpose
+    os.execve(plan["program"], plan["argv"], plan["env"])  # noqa: S606 - becoming the program is its purpose
 
 
 if __name__ == "__main__":

@@ -147,9 +147,7 @@ def build(*, stay: bool = False, signals: bool = True, sockets: Sockets = Socket
     """
     name = machine or platform.machine()
     if name not in _MACHINES:
-        raise NotReady(
-            f"no system call filter for {name}", "only x86_64 and aarch64 are known", "run the server on one of these"
-        )
+        raise NotReady(f"no system call filter for {name}", "only x86_64 and aarch64 are known", "run the server on one of these")
     arch, column = _MACHINES[name]
     denied = DENIED | (STAY if stay else {}) | ({} if signals else SIGNALS)
     program = _op(_LOAD, _ARCH) + _op(_JUMP_EQUAL, arch, 1, 0) + _op(_RETURN, _KILL) + _op(_LOAD, _NR)

@@ -15,6 +15,9 @@ import resource
 import signal
 import subprocess
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flyball.errors import NotReady
@@ -42,10 +45,14 @@ _ETC = (
     "/etc/ssl/openssl.cnf",
 )
 _ETC_NET = ("/etc/hosts", "/etc/resolv.conf", "/etc/services", "/etc/gai.conf")
+_FIRST_UID, _UIDS = 1_879_048_192, 65_536  # above every range that systemd's UIDS-GIDS page hands out
 _CHUNK = 65_536
 _NOTE_CAP = 4_096
-_MAX_ARGV = 131_072  # the kernel's limit for one argument
+_MAX_WORD = 131_072  # the kernel's limit for one argument
 _CHILD = re.compile(rb'"child-pid":\s*(\d+)')
+
+
+_spare = count(os.getpid() * 64)
 
 
 class BoxRefused(NotReady):
@@ -124,10 +131,30 @@ class Start:
 def memory_file(content: bytes) -> int:
     """Give a descriptor of an unnamed file with `content`, at its beginning. The caller closes it."""
     fd = os.memfd_create("flyball", os.MFD_CLOEXEC)
-    with open(fd, "wb", closefd=False) as file:  # noqa: PTH123 - a descriptor, not a path
+    with open(fd, "wb", closefd=False) as file:
         file.write(content)
     os.lseek(fd, 0, os.SEEK_SET)
     return fd
+
+
+@lru_cache(maxsize=1)
+def owns_all_uids() -> bool:
+    """Tell whether this is root with every uid to give: false for the root of a rootless container."""
+    if os.geteuid() != 0:
+        return False
+    for line in Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines():
+        inside, _, length = (int(word) for word in line.split())
+        if inside <= _FIRST_UID and inside + length >= _FIRST_UID + _UIDS:
+            return True
+    return False
+
+
+def find_spare_uid() -> int | None:
+    """Give a uid that nobody has, for one run, where this is root; else None: the run has the server's own.
+
+    Not root, because the kernel exempts root from RLIMIT_NPROC; not one for all, because it counts by uid.
+    """
+    return _FIRST_UID + next(_spare) % _UIDS if owns_all_uids() else None
 
 
 def limits(run: Run, processes: int | None = None) -> dict[int, tuple[int, int]]:
@@ -135,20 +162,18 @@ def limits(run: Run, processes: int | None = None) -> dict[int, tuple[int, int]]
 
     `processes` replaces the run's own count where the kernel counts more than the run.
     """
-    count = run.processes if processes is None else processes
+    most = run.processes if processes is None else processes
     wanted = {
         resource.RLIMIT_CPU: (run.cpu_s, run.cpu_s + 1),  # first SIGXCPU, a second later SIGKILL
         resource.RLIMIT_AS: (run.memory_bytes, run.memory_bytes),
         resource.RLIMIT_NOFILE: (run.files, run.files),
-        resource.RLIMIT_NPROC: (count, count),
+        resource.RLIMIT_NPROC: (most, most),
         resource.RLIMIT_FSIZE: (run.file_bytes, run.file_bytes),
         resource.RLIMIT_CORE: (0, 0),
     }
     ceilings = {number: resource.getrlimit(number)[1] for number in wanted}
     return {
-        number: (soft, hard)
-        if ceilings[number] == resource.RLIM_INFINITY
-        else (min(soft, ceilings[number]), min(hard, ceilings[number]))
+        number: (soft, hard) if ceilings[number] == resource.RLIM_INFINITY else (min(soft, ceilings[number]), min(hard, ceilings[number]))
         for number, (soft, hard) in wanted.items()
     }
 
@@ -173,8 +198,10 @@ def check(run: Run) -> None:
     words = [*run.argv, run.cwd, *(w for m in run.mounts for w in (m.source, m.target)), *(w for e in run.env for w in e)]
     if not run.argv or not run.argv[0]:
         raise BoxRefused("nothing to run", "the argv is empty", "name a program")
-    if any("\0" in word or len(word) >= _MAX_ARGV for word in words):
-        raise BoxRefused(f"{run.argv[0]} was not run", "a word holds a null byte or is 128 KiB long", "send it as stdin")
+    if not all(_fits(word) for word in words):
+        raise BoxRefused(
+            f"{run.argv[0]!r} was not run", "a word holds a null byte, half a character or 128 KiB", "send it as stdin"
+        )
     if any(not name or "=" in name for name, _ in run.env):
         raise BoxRefused(f"{run.argv[0]} was not run", "an environment name is empty or holds '='", "correct the name")
     for path in (run.cwd, *(p for m in run.mounts for p in (m.source, m.target))):
@@ -182,15 +209,20 @@ def check(run: Run) -> None:
             raise BoxRefused(f"{run.argv[0]} was not run", f"{path} is not an absolute path", "write it from the root")
     for mount in run.mounts:
         if not os.path.lexists(mount.source):
-            raise BoxRefused(
-                f"{run.argv[0]} was not run", f"{mount.source} does not exist on this host", "correct the mount"
-            )
+            raise BoxRefused(f"{run.argv[0]} was not run", f"{mount.source} does not exist on this host", "correct the mount")
     if find_program(run) is None:
         raise BoxRefused(
             f"{run.argv[0]} was not run",
             f"there is no program {run.argv[0]} in the box",
             "install it under /usr, or mount the folder that holds it",
         )
+
+
+def _fits(word: str) -> bool:
+    try:
+        return "\0" not in word and len(os.fsencode(word)) < _MAX_WORD
+    except UnicodeEncodeError:
+        return False
 
 
 def find_program(run: Run) -> str | None:
@@ -263,9 +295,7 @@ def _popen(start: Start, run: Run, out: Tap, err: Tap) -> subprocess.Popen[bytes
             start_new_session=True,
         )
     except OSError as error:
-        raise BoxRefused(
-            f"{run.argv[0]} was not run", f"{start.argv[0]} did not start: {error.strerror}", "run flyball doctor"
-        ) from error
+        raise BoxRefused(f"{run.argv[0]} was not run", f"{start.argv[0]} did not start: {error.strerror}", "run flyball doctor") from error
     finally:
         os.close(stdin)
 
