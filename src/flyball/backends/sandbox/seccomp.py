@@ -13,7 +13,7 @@ import struct
 from enum import StrEnum
 from functools import lru_cache
 
-from flyball.errors import NotReady
+from flyball.backends.sandbox.spawn import BoxRefused
 
 _LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _KILL, _ALLOW, _ERRNO = 0x8000_0000, 0x7FFF_0000, 0x0005_0000
@@ -142,12 +142,12 @@ def build(*, stay: bool = False, signals: bool = True, sockets: Sockets = Socket
         machine: x86_64 or aarch64; empty for the one that this runs on.
 
     Raises:
-        NotReady: the numbers of this machine are not known here.
+        BoxRefused: the numbers of this machine are not known here.
 
     """
     name = machine or platform.machine()
     if name not in _MACHINES:
-        raise NotReady(f"no system call filter for {name}", "only x86_64 and aarch64 are known", "run the server on one of these")
+        raise BoxRefused(f"no system call filter for {name}", "only x86_64 and aarch64 are known", "run the server on one of these")
     arch, column = _MACHINES[name]
     denied = DENIED | (STAY if stay else {}) | ({} if signals else SIGNALS)
     program = _op(_LOAD, _ARCH) + _op(_JUMP_EQUAL, arch, 1, 0) + _op(_RETURN, _KILL) + _op(_LOAD, _NR)

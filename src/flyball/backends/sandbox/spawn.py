@@ -199,9 +199,7 @@ def check(run: Run) -> None:
     if not run.argv or not run.argv[0]:
         raise BoxRefused("nothing to run", "the argv is empty", "name a program")
     if not all(_fits(word) for word in words):
-        raise BoxRefused(
-            f"{run.argv[0]!r} was not run", "a word holds a null byte, half a character or 128 KiB", "send it as stdin"
-        )
+        raise BoxRefused(f"{run.argv[0]!r} was not run", "a word holds a null byte, half a character or 128 KiB", "send it as stdin")
     if any(not name or "=" in name for name, _ in run.env):
         raise BoxRefused(f"{run.argv[0]} was not run", "an environment name is empty or holds '='", "correct the name")
     for path in (run.cwd, *(p for m in run.mounts for p in (m.source, m.target))):
