@@ -108,6 +108,34 @@ def test_rewritten_with_its_leaf_hash_is_found_through_the_nodes_above(drawn: tu
     assert named(first_break(entries, leaves, head, lambda _level, _index: b"")) == (0, Damage.REWRITTEN)
 
 
+@given(SIZES_AND_PLACES, st.data())
+def test_removed_with_its_leaf_hash_is_found_through_the_nodes_above(drawn: tuple[int, int], data: st.DataObject) -> None:
+    size, at = drawn
+    entries, leaves, head, node = log_of(size)
+    many = data.draw(st.integers(1, size - at - 1))
+    del entries[at : at + many], leaves[at : at + many]
+    assert named(first_break(entries, leaves, head, node)) == (at, Damage.REMOVED)
+    assert named(first_break(entries, leaves, head)) == (size - many, Damage.ROLLED_BACK)
+
+
+@given(SIZES_AND_PLACES, st.integers(0, 3))
+def test_rolled_back_is_not_mistaken_for_a_removal(drawn: tuple[int, int], gone: int) -> None:
+    size, at = drawn
+    entries, leaves, head, node = log_of(size)
+
+    def without_the_end(level: int, index: int) -> bytes:
+        return b"" if level < gone and (index + 1) << level > at + 1 else node(level, index)
+
+    assert named(first_break(entries[: at + 1], leaves[: at + 1], head, without_the_end)) == (at + 1, Damage.ROLLED_BACK)
+
+
+def test_removed_where_the_kept_leaf_hash_is_gone_too() -> None:
+    entries, leaves, head, _ = log_of(9)
+    del entries[4]
+    leaves[4] = b""
+    assert named(first_break(entries, leaves, head)) == (4, Damage.REMOVED)
+
+
 def test_rewritten_up_to_a_kept_node_is_narrowed_to_that_node() -> None:
     entries, leaves, head, node = log_of(16)
     entries[13] += b"!"

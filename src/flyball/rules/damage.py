@@ -41,18 +41,17 @@ class Break:
     why: str
 
 
-def first_break(
-    entries: Sequence[bytes], leaves: Sequence[bytes], head: Head, node: NodeAt | None = None
-) -> Break | None:
+def first_break(entries: Sequence[bytes], leaves: Sequence[bytes], head: Head, node: NodeAt | None = None) -> Break | None:
     """The first damage to a log, or None where everything up to `head` is as it was signed.
 
     Args:
         entries: the stored entry bytes, in order, as they are now.
-        leaves: the leaf hashes kept when the entries were written, in order.
+        leaves: the leaf hashes kept when the entries were written, in order (b"" for one that is gone).
         head: size and root of a checkpoint whose signature has been verified. Entries past its size are compared
             with their leaf hashes only, as nothing signed speaks of them yet.
-        node: looks up kept nodes (b"" for one that is gone); narrows down a rewrite that left the upper nodes alone.
-            Without it, or where these were rewritten too, the index of a rewrite is the lowest not vouched for.
+        node: looks up kept nodes (b"" for one that is gone); finds what was removed or rewritten together with its leaf
+            hash, where the nodes above were left alone. Without it, or where these were rewritten too, a rewrite is
+            given the lowest index that nothing vouches for, and a removal is not told from a store rolled back.
     """
     found = [leaf_hash(entry) for entry in entries]
     at = next((i for i, (now, then) in enumerate(zip(found, leaves, strict=False)) if now != then), None)
@@ -63,23 +62,30 @@ def first_break(
         return Break(len(found), Damage.LAST_REMOVED, why)
     if len(found) > len(leaves):
         return Break(len(leaves), Damage.INSERTED, f"entry {len(leaves)} was never given a leaf hash")
-    if len(leaves) < head.size:
-        why = (
-            f"the checkpoint signs {head.size} entries and the store holds {len(leaves)}: an older copy or a clean cut"
-        )
-        return Break(len(leaves), Damage.ROLLED_BACK, why)
-    if root_of(leaves[: head.size]) == head.root:
+    return _contradicting(leaves, head, node)
+
+
+def _contradicting(leaves: Sequence[bytes], head: Head, node: NodeAt | None) -> Break | None:
+    """Names the damage where entries and leaf hashes agree, from what was signed and what is kept above them."""
+    signed = leaves[: head.size]
+    if len(signed) == head.size and root_of(signed) == head.root:
         return None
-    at = 0 if node is None else _first_rewritten(leaves[: head.size], head, node)
-    why = f"entries and leaf hashes agree, but from entry {at} on they do not give the root that was signed"
-    return Break(at, Damage.REWRITTEN, why)
+    start, end = (0, head.size) if node is None else _doubtful(signed, head, node)
+    if end <= len(leaves) < head.size:
+        why = f"from entry {start} on, neither entries nor leaf hashes are those signed, and {_count(head.size - len(leaves))} missing"
+        return Break(start, Damage.REMOVED, why)
+    if len(leaves) < head.size:
+        why = f"the checkpoint signs {head.size} entries and the store holds {len(leaves)}: an older copy or a clean cut"
+        return Break(len(leaves), Damage.ROLLED_BACK, why)
+    why = f"entries and leaf hashes agree, but from entry {start} on they do not give the root that was signed"
+    return Break(start, Damage.REWRITTEN, why)
 
 
 def _differing(at: int, found: Sequence[bytes], leaves: Sequence[bytes], head: Head) -> Break:
     """Names the damage at the first entry whose bytes do not give its leaf hash."""
     now, then = found[at], leaves[at]
     missing = len(leaves) - len(found)
-    if at < head.size <= len(found) and root_of(found[: head.size]) == head.root:
+    if at < head.size and root_of(found[: head.size]) == head.root:
         return Break(at, Damage.HASH_EDITED, f"entry {at} gives the signed root; the leaf hash kept for it does not")
     if missing > 0 and now in leaves[at + 1 : at + 1 + missing]:
         gone = leaves.index(now, at + 1) - at
@@ -92,26 +98,29 @@ def _differing(at: int, found: Sequence[bytes], leaves: Sequence[bytes], head: H
     return Break(at, Damage.EDITED, f"the bytes of entry {at} do not give the leaf hash that was kept for it")
 
 
-def _first_rewritten(leaves: Sequence[bytes], head: Head, node: NodeAt) -> int:
-    """The first leaf that kept nodes, where they still give the signed root, show to be another than was signed."""
+def _doubtful(leaves: Sequence[bytes], head: Head, node: NodeAt) -> tuple[int, int]:
+    """The first leaves [start, end) that are not as they were signed, as narrow as the kept nodes allow.
+
+    Where the kept nodes do not give the signed root themselves, that is the whole tree.
+    """
     tops = perfect(0, head.size)
     if fold([node(level, index) for level, index in tops]) != head.root:
-        return 0
-    level, index = next(
-        (level, index)
-        for level, index in tops
-        if root_of(leaves[index << level : (index + 1) << level]) != node(level, index)
-    )
+        return 0, head.size
+    level, index = next((level, index) for level, index in tops if _root_at(leaves, level, index) != node(level, index))
     want = node(level, index)
     while level > 0:
         left, right = node(level - 1, 2 * index), node(level - 1, 2 * index + 1)
         if node_hash(left, right) != want:
             break
-        level, index = level - 1, 2 * index
-        want = left
-        if root_of(leaves[index << level : (index + 1) << level]) == left:
+        level, index, want = level - 1, 2 * index, left
+        if _root_at(leaves, level, index) == left:
             index, want = index + 1, right
-    return index << level
+    return index << level, (index + 1) << level
+
+
+def _root_at(leaves: Sequence[bytes], level: int, index: int) -> bytes:
+    """The root over the leaves that node (level, index) covers."""
+    return root_of(leaves[index << level : (index + 1) << level])
 
 
 def _count(number: int) -> str:

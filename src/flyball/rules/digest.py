@@ -16,6 +16,9 @@ from types import MappingProxyType
 from typing import Any
 from unicodedata import is_normalized
 
+from flyball.model.ids import Digest
+from flyball.rules.pointer import join
+
 MOST_DEPTH = 64
 """How many arrays and objects may stand inside each other."""
 
@@ -31,7 +34,7 @@ LEAST_SALT_BYTES = 16
 _Path = tuple["_Path", str | int] | None
 
 
-class NotCanonical(ValueError):  # noqa: N818 - read as a sentence where it is raised and caught, like KeyError is not
+class NotCanonical(ValueError):
     """A value outside the subset. `path` is a JSON pointer (RFC 6901) to it, "" for the whole; `why` is one phrase."""
 
     def __init__(self, path: str, why: str) -> None:
@@ -45,9 +48,18 @@ def canonical(value: Any) -> bytes:
     return _encode(_plain(value, None, 0))
 
 
-def digest(value: Any) -> str:
+def digest(value: Any) -> Digest:
     """The name of a value: "sha256:" and 64 hex digits over its canonical bytes. Raises NotCanonical."""
-    return "sha256:" + sha256(canonical(value)).hexdigest()
+    return Digest("sha256:" + sha256(canonical(value)).hexdigest())
+
+
+def even(value: Any) -> Any:
+    """A deep copy in plain dicts and lists in which a whole number held as a fraction (1.0) is an integer (1).
+
+    For values whose fields are floats by their type, such as times and confidences: RFC 8785 writes 1.0 and 1 alike,
+    the fast encoder does not, so `canonical` takes 1 only. Raises NotCanonical for what is still outside the subset.
+    """
+    return _plain(value, None, 0, fold=True)
 
 
 def freeze(value: Any) -> Any:
@@ -126,19 +138,21 @@ def _base64url(raw: bytes) -> str:
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def _plain(value: Any, path: _Path, depth: int) -> Any:
+def _plain(value: Any, path: _Path, depth: int, *, fold: bool = False) -> Any:
     """Copies a value of the subset into plain dicts and lists, or says what is outside the subset and where."""
     if isinstance(value, Mapping):
         _refuse_depth(path, depth)
         copy = {}
         for key, one in value.items():
             if type(key) is not str or not key.isascii():
-                raise NotCanonical(_pointer(path), f"the key {key!a} is not ASCII text")
-            copy[key] = _plain(one, (path, key), depth + 1)
+                raise NotCanonical(_pointer(path), f"the key {key!a:.80} is not ASCII text")
+            copy[key] = _plain(one, (path, key), depth + 1, fold=fold)
         return copy
     if type(value) is list or type(value) is tuple:
         _refuse_depth(path, depth)
-        return [_plain(one, (path, at), depth + 1) for at, one in enumerate(value)]
+        return [_plain(one, (path, at), depth + 1, fold=fold) for at, one in enumerate(value)]
+    if fold and type(value) is float:
+        value = _folded(value)
     why = _why_not(value)
     if why:
         raise NotCanonical(_pointer(path), why)
@@ -182,11 +196,11 @@ def _frozen(plain: Any) -> Any:
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """One object as read; refuses two members of one name, since readers differ in which of them they keep."""
-    read = dict(pairs)
-    if len(read) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise NotCanonical("", f"the key {twice!a} stands twice in one object")
+    read: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in read:
+            raise NotCanonical("", f"the key {name!a:.80} stands twice in one object")
+        read[name] = value
     return read
 
 
@@ -201,11 +215,14 @@ def _fraction(digits: str) -> float | int:
     number = float(digits)
     if not isfinite(number):
         raise NotCanonical("", f"the number {digits[:20]} is past what a float can hold")
-    if not number.is_integer():
-        return number
-    if abs(number) > MOST_INTEGER:
+    if number.is_integer() and abs(number) > MOST_INTEGER:
         raise NotCanonical("", f"the whole number {digits[:20]} is past 2**53 - 1")
-    return int(number)
+    return _folded(number)
+
+
+def _folded(number: float) -> float | int:
+    """The number as an integer where it is a whole one (NaN and infinities are not)."""
+    return int(number) if number.is_integer() else number
 
 
 def _constant(name: str) -> Any:
@@ -237,10 +254,12 @@ def _refuse_depth(path: _Path, depth: int) -> None:
 
 
 def _pointer(path: _Path) -> str:
-    """The JSON pointer (RFC 6901) of a place; a key that cannot be printed is shown with escapes."""
-    parts = []
+    """The JSON pointer (RFC 6901) of a place."""
+    keys = []
     while path is not None:
         path, key = path
-        shown = str(key).encode("utf-8", "backslashreplace").decode()
-        parts.append("/" + shown.replace("~", "~0").replace("/", "~1"))
-    return "".join(reversed(parts))
+        keys.append(key)
+    pointer = ""
+    for key in reversed(keys):
+        pointer = join(pointer, key)
+    return pointer

@@ -1,4 +1,6 @@
-"""Signed notes and checkpoints: how a head of the log is written, signed and read (c2sp.org/signed-note, tlog-checkpoint).
+"""Signed notes and checkpoints: how a head of the log is written, signed and read.
+
+The formats are c2sp.org/signed-note and c2sp.org/tlog-checkpoint.
 
 The sequencer signs a checkpoint for each batch; a witness, an exporter and `flyball verify` read them. Signing and
 verifying are handed in as functions, so nothing here holds a private key or knows a cryptographic library. Only Ed25519
@@ -33,7 +35,7 @@ Verify = Callable[[bytes, bytes, bytes], bool]
 """(public key, signature, message) -> whether the signature is that key's over the message."""
 
 
-class BadNote(ValueError):  # noqa: N818 - names what was read, as NotCanonical does
+class BadNote(ValueError):
     """Text that is not a note, a checkpoint or a key as the specifications have them; its words say why."""
 
 
@@ -94,8 +96,8 @@ class Checkpoint:
     def __post_init__(self) -> None:
         """Refuse what would not read back as it was."""
         for line in (self.origin, *self.extensions):
-            if not line or "\n" in line:
-                raise BadNote("an origin or extension of a checkpoint must be one line that is not empty")
+            if not line or any(one < " " for one in line):
+                raise BadNote("an origin or extension of a checkpoint is one line, not empty, without control characters")
         if not 0 <= self.size <= MOST_SIZE:
             raise BadNote(f"a checkpoint cannot be of {self.size} entries")
         if len(self.root) != HASH_BYTES:
@@ -137,10 +139,13 @@ def parse_checkpoint(text: str) -> Checkpoint:
     """Reads the text of a note as a checkpoint. Raises BadNote. Only a verified note's text says anything."""
     if not text.endswith("\n"):
         raise BadNote("a checkpoint ends in a newline")
-    origin, size, root, *extensions = [*text[:-1].split("\n"), "", ""]
+    lines = text[:-1].split("\n")
+    if len(lines) < len(("origin", "size", "root")):
+        raise BadNote("a checkpoint has at least three lines: origin, size, root")
+    origin, size, root, *extensions = lines
     if not re.fullmatch(r"0|[1-9][0-9]{0,18}", size):
         raise BadNote("the second line of a checkpoint is its size, in digits without leading zeros")
-    return Checkpoint(origin, int(size), _unbase64(root, "root of the checkpoint"), tuple(extensions[:-2]))
+    return Checkpoint(origin, int(size), _unbase64(root, "root of the checkpoint"), tuple(extensions))
 
 
 def sign_note(text: str, key: VerifierKey, sign: Sign) -> Note:
@@ -213,7 +218,7 @@ def _parse_signature(line: str) -> Signature:
 
 def _refuse_name(name: str) -> None:
     if not name or "+" in name or any(one.isspace() or one < " " for one in name):
-        raise BadNote(f"{name!a} cannot name a key: it must not be empty nor hold a space or a plus")
+        raise BadNote(f"{name!a:.80} cannot name a key: it must not be empty nor hold a space or a plus")
 
 
 def _refuse_text(text: str) -> None:

@@ -50,22 +50,20 @@ def entries_path(n: int, width: int = WIDTH) -> str:
 
 
 def tiles_of(size: int, since: int = 0) -> tuple[Tile, ...]:
-    """The tiles of a tree of `size` leaves, lowest level first; with `since`, only those that a tree of that size lacks.
+    """The tiles of a tree of `size` leaves, lowest level first; with `since`, only those that one of that size lacks.
 
     The bundles of a tree are its tiles of level 0. Raises ValueError unless 0 <= since <= size.
     """
     if not 0 <= since <= size:
         raise ValueError(f"a tree of {size} leaves did not grow from one of {since}")
     found = []
-    for level in range(_LEVELS):
-        before, after = since >> _HEIGHT * level, size >> _HEIGHT * level
-        if after == 0:
-            break
-        if after == before:
-            continue
+    level = 0
+    while after := size >> _HEIGHT * level:
+        before = since >> _HEIGHT * level
         found += [Tile(level, at, WIDTH) for at in range(before // WIDTH, after // WIDTH)]
-        if after % WIDTH:
+        if after % WIDTH and after != before:
             found.append(Tile(level, after // WIDTH, after % WIDTH))
+        level += 1
     return tuple(found)
 
 
@@ -83,7 +81,7 @@ def parse_tile(raw: bytes) -> tuple[bytes, ...]:
 
 
 def entries_bundle(entries: Sequence[bytes]) -> bytes:
-    """The content of a bundle of 1 to 256 entries. Raises ValueError for another number or an entry over 65,535 bytes."""
+    """The content of a bundle of 1 to 256 entries. Raises ValueError for others and for an entry over 65,535 bytes."""
     if not 1 <= len(entries) <= WIDTH:
         raise ValueError(f"a bundle holds 1 to {WIDTH} entries, not {len(entries)}")
     return b"".join(_prefixed(entries))
@@ -91,12 +89,12 @@ def entries_bundle(entries: Sequence[bytes]) -> bytes:
 
 def parse_bundle(raw: bytes) -> tuple[bytes, ...]:
     """The entries in a bundle. Raises ValueError where it is empty, holds over 256, or ends within an entry."""
-    entries = []
+    entries: list[bytes] = []
     at = 0
     while at < len(raw):
         start = at + 2
         end = start + int.from_bytes(raw[at:start])
-        if end > len(raw) or start > len(raw):
+        if end > len(raw):
             raise ValueError(f"the bundle ends within its entry {len(entries)}")
         entries.append(raw[start:end])
         at = end
