@@ -4,6 +4,7 @@ import asyncio
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -23,24 +24,26 @@ class Hand:
         return self.at
 
 
-def open_sqlite(place: Path, clock: Callable[[], float], **more):
+def open_sqlite(place: Path, clock: Callable[[], float], **more: Any) -> SqliteStore:
     return SqliteStore.open(place / "state", now=clock, **more)
 
+
+Reopen = Callable[..., SqliteStore]
 
 STORES = {"sqlite": open_sqlite}
 
 
 @pytest.fixture
-def clock():
+def clock() -> Hand:
     return Hand()
 
 
 @pytest.fixture(params=sorted(STORES))
-def reopen(request, tmp_path, clock) -> Iterator[Callable]:
+def reopen(request: pytest.FixtureRequest, tmp_path: Path, clock: Hand) -> Iterator[Reopen]:
     """Opens the store of one place; opening again closes the one before."""
-    live = []
+    live: list[SqliteStore] = []
 
-    def again(**more):
+    def again(**more: Any) -> SqliteStore:
         while live:
             live.pop().close()
         live.append(STORES[request.param](tmp_path, clock, **more))
@@ -52,19 +55,19 @@ def reopen(request, tmp_path, clock) -> Iterator[Callable]:
 
 
 @pytest.fixture
-def store(reopen):
+def store(reopen: Reopen) -> SqliteStore:
     return reopen()
 
 
-def entry(name="action.done", **more):
+def entry(name: str = "action.done", **more: Any) -> Entry:
     return Entry(name=name, who="agent:fixer", **more)
 
 
-def put(id_="a", expect=0, table="action", **more):
+def put(id_: str = "a", expect: int = 0, table: str = "action", **more: Any) -> Put:
     return Put(table=table, id=id_, expect=expect, body=more.pop("body", {"n": expect}), **more)
 
 
-async def test_entries_get_indexes_in_order_and_read_back_as_they_were(store):
+async def test_entries_get_indexes_in_order_and_read_back_as_they_were(store: SqliteStore) -> None:
     body = {"b": [1, 2.5, None, True], "a": {"ü": "x"}}
     first = entry("session.opened", session="s-1", behalf="person:emma", origin="cli", body=body)
     assert await store.commit(Change(entries=(first, entry(session="s-1", action="s-1.1")))) == (0, 1)
@@ -74,7 +77,7 @@ async def test_entries_get_indexes_in_order_and_read_back_as_they_were(store):
     assert store.entries()[0].entry == first
 
 
-async def test_a_leaf_is_canonical_json_of_exactly_these_keys(store, clock):
+async def test_a_leaf_is_canonical_json_of_exactly_these_keys(store: SqliteStore, clock: Hand) -> None:
     clock.at = 1_700_000_000.123456789
     await store.commit(Change(entries=(entry(session="s-1", action="s-1.1", body={"z": 1, "a": 2}),)))
     raw = store.entries()[0].raw
@@ -85,7 +88,7 @@ async def test_a_leaf_is_canonical_json_of_exactly_these_keys(store, clock):
     assert raw == orjson.dumps(orjson.loads(raw), option=orjson.OPT_SORT_KEYS)
 
 
-async def test_entries_are_filtered_by_every_part_given(store):
+async def test_entries_are_filtered_by_every_part_given(store: SqliteStore) -> None:
     for at in range(6):
         await store.commit(Change(entries=(entry(f"n{at % 2}", session=f"s{at % 3}", action=f"a{at}"),)))
     assert [one.index for one in store.entries(session="s1")] == [1, 4]
@@ -95,7 +98,7 @@ async def test_entries_are_filtered_by_every_part_given(store):
     assert [one.index for one in store.entries(after=1, limit=2)] == [2, 3]
 
 
-async def test_mapping_proxies_and_tuples_are_json_and_sets_are_not(store):
+async def test_mapping_proxies_and_tuples_are_json_and_sets_are_not(store: SqliteStore) -> None:
     frozen = types.MappingProxyType({"t": (1, 2), "deep": types.MappingProxyType({"x": 1})})
     await store.commit(Change(entries=(entry(body=frozen),), puts=(put(body=frozen),)))
     assert store.entries()[0].entry.body == {"t": [1, 2], "deep": {"x": 1}}
@@ -107,7 +110,7 @@ async def test_mapping_proxies_and_tuples_are_json_and_sets_are_not(store):
     assert store.size() == 1
 
 
-async def test_an_entry_that_no_bundle_could_hold_is_refused(store):
+async def test_an_entry_that_no_bundle_could_hold_is_refused(store: SqliteStore) -> None:
     with pytest.raises(TooLarge):
         await store.commit(Change(entries=(entry(body={"x": "y" * 65_536}),)))
     await store.commit(Change(entries=(entry(body={"x": "y" * 60_000}),)))
@@ -125,7 +128,7 @@ async def test_an_entry_that_no_bundle_could_hold_is_refused(store):
         Change(entries=(entry(session="\ud800"),)),
     ],
 )
-async def test_a_change_that_cannot_be_stored_harms_only_itself(store, bad):
+async def test_a_change_that_cannot_be_stored_harms_only_itself(store: SqliteStore, bad: Change) -> None:
     answers = await asyncio.gather(
         store.commit(Change(entries=(entry(),), puts=(put("before"),))),
         store.commit(bad),
@@ -139,7 +142,7 @@ async def test_a_change_that_cannot_be_stored_harms_only_itself(store, bad):
     assert store.counter("x") == (0, 0)
 
 
-async def test_time_never_runs_backwards_in_the_log(store, clock):
+async def test_time_never_runs_backwards_in_the_log(store: SqliteStore, clock: Hand) -> None:
     await store.commit(Change(entries=(entry(),)))
     clock.at -= 100
     await store.commit(Change(entries=(entry(),)))
@@ -148,7 +151,7 @@ async def test_time_never_runs_backwards_in_the_log(store, clock):
     assert [one.at for one in store.entries()] == [1_700_000_000.0, 1_700_000_000.0, 1_700_000_100.0]
 
 
-async def test_a_row_is_written_only_at_the_version_expected(store):
+async def test_a_row_is_written_only_at_the_version_expected(store: SqliteStore) -> None:
     await store.commit(Change(puts=(put(state="open", session="s-1", due_at=5.0),)))
     with pytest.raises(Conflict) as met:
         await store.commit(Change(puts=(put(),)))
@@ -163,7 +166,7 @@ async def test_a_row_is_written_only_at_the_version_expected(store):
     assert store.find("action", "never") is None
 
 
-async def test_a_row_may_be_written_twice_in_one_change(store):
+async def test_a_row_may_be_written_twice_in_one_change(store: SqliteStore) -> None:
     await store.commit(Change(puts=(put(expect=0), put(expect=1, state="done"))))
     assert store.find("action", "a").version == 2
     with pytest.raises(Conflict):
@@ -180,7 +183,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("part", sorted(BROKEN))
-async def test_a_change_with_one_broken_part_leaves_nothing_behind(store, part):
+async def test_a_change_with_one_broken_part_leaves_nothing_behind(store: SqliteStore, part: str) -> None:
     await store.commit(
         Change(
             entries=(entry(),),
@@ -209,7 +212,7 @@ async def test_a_change_with_one_broken_part_leaves_nothing_behind(store, part):
     assert await store.commit(Change(entries=(entry(),), puts=(put("fresh"),), draws=(Draw(account="other", amount=1, cap=1),))) == (1,)
 
 
-async def test_refused_and_accepted_changes_of_one_batch_do_not_touch_each_other(store):
+async def test_refused_and_accepted_changes_of_one_batch_do_not_touch_each_other(store: SqliteStore) -> None:
     changes = [Change(entries=(entry(action=f"a{at}"),), puts=(put("one", expect=at // 2),)) for at in range(20)]
     answers = await asyncio.gather(*(store.commit(one) for one in changes), return_exceptions=True)
     assert [type(one).__name__ for one in answers] == ["tuple", "Conflict"] * 10
@@ -217,7 +220,7 @@ async def test_refused_and_accepted_changes_of_one_batch_do_not_touch_each_other
     assert store.find("action", "one").version == 10
 
 
-async def test_draws_stop_at_the_cap_and_settles_give_back(store):
+async def test_draws_stop_at_the_cap_and_settles_give_back(store: SqliteStore) -> None:
     await store.commit(Change(draws=(Draw(account="m", amount=60, cap=100),)))
     with pytest.raises(Conflict) as met:
         await store.commit(Change(draws=(Draw(account="m", amount=41, cap=100),)))
@@ -232,14 +235,14 @@ async def test_draws_stop_at_the_cap_and_settles_give_back(store):
         await store.commit(Change(draws=(Draw(account="m", amount=-5, cap=1000),)))
 
 
-async def test_two_draws_of_one_change_count_together(store):
+async def test_two_draws_of_one_change_count_together(store: SqliteStore) -> None:
     with pytest.raises(Conflict):
         await store.commit(Change(draws=(Draw(account="m", amount=60, cap=100), Draw(account="m", amount=60, cap=100))))
     assert store.counter("m") == (0, 0)
 
 
-async def test_a_pass_takes_a_token_while_there_is_one(store):
-    def once(at):
+async def test_a_pass_takes_a_token_while_there_is_one(store: SqliteStore) -> None:
+    def once(at: float) -> Change:
         return Change(passes=(Pass(bucket="b", now=at, burst=2, interval_s=10.0),))
 
     await store.commit(once(1000.0))
@@ -251,7 +254,7 @@ async def test_a_pass_takes_a_token_while_there_is_one(store):
     assert store.bucket("b") == 1030.0
 
 
-async def test_the_fence_holds_only_for_the_epoch_that_stands(store, reopen):
+async def test_the_fence_holds_only_for_the_epoch_that_stands(store: SqliteStore, reopen: Reopen) -> None:
     await store.commit(Change(puts=(put("s-1", table="session", body={"epoch": 3}),)))
     await store.commit(Change(entries=(entry(),), fence=("s-1", 3)))
     for session, epoch in (("s-1", 2), ("s-1", 4), ("s-none", 0)):
@@ -267,13 +270,13 @@ async def test_the_fence_holds_only_for_the_epoch_that_stands(store, reopen):
     assert store.size() == 2
 
 
-async def test_rows_are_filtered_and_ordered_by_due_time_then_id(store):
+async def test_rows_are_filtered_and_ordered_by_due_time_then_id(store: SqliteStore) -> None:
     due = {"a": 30.0, "b": 10.0, "c": 0.0, "d": 10.0, "e": 20.0}
     for name, at in due.items():
         await store.commit(Change(puts=(put(name, state="on" if name < "d" else "off", session=f"s-{name < 'c'}", due_at=at),)))
     await store.commit(Change(puts=(put("z", table="other", due_at=1.0),)))
 
-    def ids(**more):
+    def ids(**more: Any) -> str:
         return "".join(row.id for row in store.rows("action", **more))
 
     assert ids() == "cbdea"
@@ -285,7 +288,7 @@ async def test_rows_are_filtered_and_ordered_by_due_time_then_id(store):
     assert (store.count("action"), store.count("action", "on"), store.count("none")) == (5, 3, 0)
 
 
-async def test_two_hundred_at_once_lose_nothing_and_share_their_writes(store):
+async def test_two_hundred_at_once_lose_nothing_and_share_their_writes(store: SqliteStore) -> None:
     await store.commit(Change(puts=(put("shared"),)))
 
     async def one(at: int) -> tuple[int, ...]:
@@ -316,7 +319,7 @@ async def test_two_hundred_at_once_lose_nothing_and_share_their_writes(store):
     assert store.commits - before < 200
 
 
-async def test_everything_stands_after_a_new_start(store, reopen):
+async def test_everything_stands_after_a_new_start(store: SqliteStore, reopen: Reopen) -> None:
     await store.commit(
         Change(
             entries=(entry(session="s-1"),),
@@ -335,7 +338,7 @@ async def test_everything_stands_after_a_new_start(store, reopen):
     assert await store.commit(Change(entries=(entry(),))) == (1,)
 
 
-async def test_watchers_hear_the_size_until_they_stop(store):
+async def test_watchers_hear_the_size_until_they_stop(store: SqliteStore) -> None:
     heard: list[int] = []
     end = store.watch(heard.append)
     await store.commit(Change(entries=(entry(), entry())))
@@ -348,13 +351,13 @@ async def test_watchers_hear_the_size_until_they_stop(store):
     assert heard == [2, 3]
 
 
-async def test_an_empty_change_is_fine_and_writes_nothing(store):
+async def test_an_empty_change_is_fine_and_writes_nothing(store: SqliteStore) -> None:
     before = store.commits
     assert await store.commit(Change()) == ()
     assert store.commits == before
 
 
-async def test_a_caller_that_gives_up_does_not_hold_up_the_others(store):
+async def test_a_caller_that_gives_up_does_not_hold_up_the_others(store: SqliteStore) -> None:
     given_up = asyncio.ensure_future(store.commit(Change(entries=(entry(),))))
     await asyncio.sleep(0)
     given_up.cancel()
@@ -363,7 +366,7 @@ async def test_a_caller_that_gives_up_does_not_hold_up_the_others(store):
     assert store.size() == 2
 
 
-async def test_a_closed_store_says_so(store):
+async def test_a_closed_store_says_so(store: SqliteStore) -> None:
     await store.commit(Change(entries=(entry(),)))
     store.close()
     store.close()
@@ -373,7 +376,7 @@ async def test_a_closed_store_says_so(store):
         store.size()
 
 
-async def test_what_was_queued_when_the_store_closes_is_written(store, reopen):
+async def test_what_was_queued_when_the_store_closes_is_written(store: SqliteStore, reopen: Reopen) -> None:
     waiting = asyncio.gather(*(store.commit(Change(entries=(entry(),))) for _ in range(50)))
     await asyncio.sleep(0)
     store.close()

@@ -15,7 +15,7 @@ from flyball.backends.store.leaf import parse_leaf
 from flyball.backends.store.seal import CHECKPOINT_FILE, read_checkpoint
 from flyball.rules.damage import first_break
 from flyball.rules.merkle import Frontier, Head, NodeAt, leaf_hash, node_hash, root_of
-from flyball.rules.note import BadNote, Checkpoint, VerifierKey
+from flyball.rules.note import BadNote, VerifierKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,21 +63,28 @@ def node_at(conn: sqlite3.Connection) -> NodeAt:
 
 def find_flaw(conn: sqlite3.Connection, marks: Sequence[Mark], key: VerifierKey) -> Flaw | None:
     """The first thing wrong, or None where the log fits every mark and has no entry past the first (the newest, inside) mark."""
-    hashes = _leaf_hashes(conn)
-    heads: list[tuple[Mark, Head]] = []
-    for mark in marks:
-        signed = _read_mark(mark, key, len(hashes))
-        if isinstance(signed, Flaw):
-            return signed
-        heads.append((mark, signed.head))
-    for mark, head in heads:
-        if len(hashes) >= head.size and root_of(hashes[: head.size]) == head.root and _is_dense(conn, len(hashes)):
-            continue
-        return _name(conn, mark, head)
-    covered = heads[0][1].size if heads else 0
+    hashes = [leaf_hash(raw) for (raw,) in _raws(conn)]
+    heads = read_marks(marks, key, len(hashes))
+    if isinstance(heads, Flaw):
+        return heads
+    for mark, head in zip(marks, heads, strict=True):
+        if len(hashes) < head.size or root_of(hashes[: head.size]) != head.root or not _is_dense(conn, len(hashes)):
+            return _name(conn, mark, head)
+    covered = heads[0].size if heads else 0
     if len(hashes) > covered:
         return Flaw(index=covered, what="unsigned", why=f"entry {covered} and what follows it was never signed")
-    return _kept_nodes(conn, len(hashes), hashes)
+    return _kept_nodes(conn, hashes)
+
+
+def read_marks(marks: Sequence[Mark], key: VerifierKey, size: int) -> list[Head] | Flaw:
+    """The heads that the marks sign; a flaw, at entry `size`, where one of them cannot be believed."""
+    heads = []
+    for mark in marks:
+        try:
+            heads.append(read_checkpoint(mark.raw, key).head)
+        except BadNote as error:
+            return Flaw(index=size, what="bad signature", why=f"the checkpoint {mark.place} cannot be believed: {error}")
+    return heads
 
 
 def find_column_flaw(conn: sqlite3.Connection) -> Flaw | None:
@@ -95,19 +102,8 @@ def find_column_flaw(conn: sqlite3.Connection) -> Flaw | None:
     return None
 
 
-def _leaf_hashes(conn: sqlite3.Connection) -> list[bytes]:
-    return [leaf_hash(raw) for (raw,) in _raws(conn)]
-
-
 def _raws(conn: sqlite3.Connection) -> Iterator[tuple[bytes]]:
     return conn.execute("SELECT CAST(raw AS BLOB) FROM entry ORDER BY idx")
-
-
-def _read_mark(mark: Mark, key: VerifierKey, size: int) -> Checkpoint | Flaw:
-    try:
-        return read_checkpoint(mark.raw, key)
-    except BadNote as error:
-        return Flaw(index=size, what="bad signature", why=f"the checkpoint {mark.place} cannot be believed: {error}")
 
 
 def _is_dense(conn: sqlite3.Connection, size: int) -> bool:
@@ -126,7 +122,7 @@ def _name(conn: sqlite3.Connection, mark: Mark, head: Head) -> Flaw:
     return Flaw(index=0, what="edited", why="the entries are as they were signed, but their numbers are not 0, 1, 2 and so on")
 
 
-def _kept_nodes(conn: sqlite3.Connection, size: int, hashes: Sequence[bytes]) -> Flaw | None:
+def _kept_nodes(conn: sqlite3.Connection, hashes: Sequence[bytes]) -> Flaw | None:
     """Whether the kept nodes, which proofs are made of and the next entry builds on, belong to the entries."""
     row, level = list(hashes), 0
     while row:
@@ -134,7 +130,7 @@ def _kept_nodes(conn: sqlite3.Connection, size: int, hashes: Sequence[bytes]) ->
         if kept != row:
             at = next((i for i, (now, then) in enumerate(zip(kept, row, strict=False)) if now != then), min(len(kept), len(row)))
             why = f"node {at} of level {level} of the tree is not what the entries give; the entries themselves are as signed"
-            return Flaw(index=min(at << level, size), what="tree edited", why=why)
+            return Flaw(index=min(at << level, len(hashes)), what="tree edited", why=why)
         row = [node_hash(row[at], row[at + 1]) for at in range(0, len(row) - 1, 2)]
         level += 1
     return None

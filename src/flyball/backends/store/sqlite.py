@@ -19,6 +19,7 @@ from typing import Any, Self
 import orjson
 
 from flyball.backends.store import schema
+from flyball.backends.store.audit import Proof, prove
 from flyball.backends.store.check import edge, find_flaw, inside_mark, outside_mark
 from flyball.backends.store.guard import SESSION
 from flyball.backends.store.leaf import body_bytes, parse_leaf, plain
@@ -182,6 +183,15 @@ class SqliteStore:
         """The newest signed checkpoint as a note; empty for a log without entries."""
         found = self._read("SELECT value FROM meta WHERE key = 'checkpoint'", ())
         return str(found[0][0]) if found else ""
+
+    def proof(self, index: int) -> Proof:
+        """Prove that an entry is in the log at its newest checkpoint. Raises NotFound where there is no such entry."""
+        self._refuse_closed()
+        self._files.reading.execute("BEGIN")
+        try:
+            return prove(self._files.reading, index)
+        finally:
+            self._files.reading.execute("COMMIT")
 
     def _tell(self, size: int) -> None:
         for call in tuple(self._calls):
