@@ -10,8 +10,8 @@ from math import isfinite
 
 from flyball.model.money import Bucket
 
-SLACK_S = 1e-6
-"""Forgiven rounding: Unix seconds as a float are good to about a quarter of a microsecond."""
+SLACK_S = 2.5e-7
+"""Forgiven rounding per call of the burst: a sum of Unix seconds is off by up to half of 2.4e-7 in this century."""
 
 
 def passes(bucket: Bucket, now: float, burst: float, interval_s: float) -> bool:
@@ -22,7 +22,7 @@ def passes(bucket: Bucket, now: float, burst: float, interval_s: float) -> bool:
     """
     if not (isfinite(now) and isfinite(burst) and isfinite(interval_s) and isfinite(bucket.due_at)) or burst < 1 or interval_s < 0:
         return False
-    return max(bucket.due_at, now) - now <= (burst - 1) * interval_s + min(SLACK_S, interval_s / 2)
+    return max(bucket.due_at, now) - now <= (burst - 1) * interval_s + min(SLACK_S * burst, interval_s / 2)
 
 
 def take(bucket: Bucket, now: float, interval_s: float) -> Bucket:

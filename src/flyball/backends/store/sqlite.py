@@ -82,7 +82,8 @@ class SqliteStore:
                 fix = "give this user write access to it, or name another folder"
                 raise NotReady(f"the state folder {state} cannot be used", str(error), fix) from None
             except sqlite3.Error as error:
-                fix = "look at its disk, or put the folder back from a backup"
+                locked = "another process is within a write, perhaps stopped there: end that process"
+                fix = locked if "locked" in str(error) else "look at its disk, or put the folder back from a backup"
                 raise NotReady(f"the database {state / schema.FILE} cannot be opened", str(error), fix) from None
             _refuse_clock(tail.last_at, now(), accept)
             writer = Writer(files.writing, tail, files.seal, Outside(files.state, files.lock.held), files.boot)
