@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ ENTRYPOINT = "flyball/answer"
 TIMEOUT_MS = 500
 STUCK_MAX = 4  # evaluations that overran and still run; beyond that nothing is asked
 INPUT_SCHEMA = files("flyball").joinpath("defaults", "policies", "input.schema.json")
-ANSWER_SCHEMA: Mapping[str, Any] = {
+ANSWER_SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["effect", "zone", "reason", "rule", "approvers", "obligations", "constraints"],
     "additionalProperties": False,
@@ -194,7 +195,7 @@ def load(folder: Path, timeout_ms: int = TIMEOUT_MS) -> RegopyPolicy:
         PolicyError: the first thing that is wrong, with file, line and column where they are known.
     """
     policy, held = _compiled(folder, timeout_ms)
-    for result in cases.run(held.cases, lambda question: _as_answer(policy.ask(question))):
+    for result in cases.run(held.cases, partial(_ask_case, policy)):
         if not result.passed:
             policy.close()
             what = f"{result.file}: case `{result.name}` fails"
@@ -209,7 +210,7 @@ def run_cases(policy: RegopyPolicy, folder: Path) -> list[CaseResult]:
     Raises:
         PolicyError: the folder cannot be read.
     """
-    return list(cases.run(_read(folder).cases, lambda question: _as_answer(policy.ask(question))))
+    return list(cases.run(_read(folder).cases, partial(_ask_case, policy)))
 
 
 def _read(folder: Path) -> Folder:
@@ -314,7 +315,8 @@ def _as_dict(value: object) -> dict[str, object]:
     raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
-def _as_answer(answer: PolicyAnswer) -> dict[str, object]:
+def _ask_case(policy: RegopyPolicy, question: Mapping[str, Any]) -> dict[str, object]:
+    answer = policy.ask(question)
     names = ("effect", "zone", "reason", "rule", "group", "quorum", "factor", "constraints")
     return {name: getattr(answer, name) for name in names} | {"obligations": list(answer.obligations)}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 DROP = "<drop>"
-Answer = Mapping[str, object]
+Ask = Callable[[Mapping[str, Any]], Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class CaseResult:
     got: Mapping[str, object]
 
 
-def run(files: Mapping[str, Any], ask: Callable[[Mapping[str, object]], Answer]) -> Iterator[CaseResult]:
+def run(files: Mapping[str, Any], ask: Ask) -> Iterator[CaseResult]:
     """Asks every case of the parsed files, in order. A malformed case is one that fails."""
     named = files.get("cases/base.yaml")
     base = named if isinstance(named, Mapping) else {}
@@ -36,9 +36,7 @@ def run(files: Mapping[str, Any], ask: Callable[[Mapping[str, object]], Answer])
                 yield CaseResult(f"case {place + 1}", file, passed=False, expected=wanted, got={"form": str(case)[:80]})
 
 
-def _run_one(
-    file: str, case: Mapping[str, Any], base: Mapping[str, Any], ask: Callable[[Mapping[str, object]], Answer]
-) -> CaseResult:
+def _run_one(file: str, case: Mapping[str, Any], base: Mapping[str, Any], ask: Ask) -> CaseResult:
     question = merge(merge(base.get("base", {}), base.get(case["like"], {})), case.get("change", {}))
     answer, expect = ask(question), case["expect"]
     wrong = [key for key in expect if key not in answer or answer[key] != expect[key]] if expect else ["effect"]

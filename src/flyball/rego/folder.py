@@ -40,9 +40,7 @@ def read_folder(folder: Path, schema: bytes = b"") -> Folder:
         FolderError: it cannot be read, holds no module, or a YAML file is malformed.
     """
     try:
-        texts = {
-            path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.rego"))
-        }
+        texts = {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.rego"))}
         tables = {path.name: path.read_bytes() for path in sorted(folder.glob("data.yaml"))}
         cases = {f"cases/{path.name}": path.read_bytes() for path in sorted(folder.glob("cases/*.yaml"))}
     except OSError as fault:

@@ -10,12 +10,12 @@ from typing import Any
 from flyball.rego.source import BUILTINS, Finding
 
 # What operators and keywords of the language compile to.
-OPERATORS = frozenset(
-    "equal neq gt gte lt lte plus minus mul div rem and or union intersection internal.member_2 internal.member_3".split()
-)
+_OPERATORS = "equal neq gt gte lt lte plus minus mul div rem and or union intersection"
+OPERATORS = frozenset([*_OPERATORS.split(), "internal.member_2", "internal.member_3"])
 _UNDEFINED = "the engine takes it for undefined, and a rule that reads it never fires"
 _READS = ("source", "object", "array", "set")
 Stmt = tuple[str, Mapping[str, Any]]
+Named = tuple[str, Mapping[str, Any]]
 
 
 def lint(plan: Mapping[str, Any], schema: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Finding]:
@@ -32,7 +32,7 @@ def lint(plan: Mapping[str, Any], schema: Mapping[str, Any], data: Mapping[str, 
         view = _Func(func, files, strings)
         yield from view.lint_calls(arity, builtin)
         yield from view.lint_locals()
-        yield from view.lint_paths(schema, data)
+        yield from _Paths(view, schema, data).lint()
     yield from _lint_cycles(funcs, files)
 
 
@@ -83,51 +83,63 @@ class _Func:
                 yield self.finding(stmt, f"{what} in `{kind}`", _UNDEFINED, "bind it with `:=` or `some x in xs`")
                 return
 
-    def lint_paths(self, schema: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Finding]:
-        """Follows locals that hold parts of the input or the data along static keys."""
-        shapes: dict[int, tuple[str, Mapping[str, Any]]] = {0: ("input", schema)}
-        tables: dict[int, tuple[str, Mapping[str, Any]]] = {1: ("data", data)}
-        for kind, stmt in self.stmts:
-            source = _local(stmt.get("source"))
-            if kind == "AssignVarStmt" and source in shapes:
-                shapes[stmt["target"]] = shapes[source]
-            elif kind == "ScanStmt" and source in shapes:
-                name, shape = shapes[source]
-                shapes[stmt["value"]] = (f"{name}[_]", _inside(shape, schema))
-            elif kind == "DotStmt" and source in shapes:
-                name, shape = shapes[source]
-                key = self._text(stmt["key"])
-                found = _field(shape, key, schema)
-                if found is None:
-                    yield self.finding(stmt, f"unknown field `{name}.{key}`", _UNDEFINED, "see input.schema.json")
-                    continue
-                shapes[stmt["target"]] = (f"{name}.{key}" if key is not None else f"{name}[_]", found)
-            elif kind == "DotStmt" and source in tables:
-                name, table = tables[source]
-                key = self._text(stmt["key"])
-                if key is None:
-                    continue
-                if key not in table:
-                    yield self.finding(stmt, f"unknown table `{name}.{key}`", _UNDEFINED, "add it to data.yaml")
-                elif isinstance(table[key], Mapping):
-                    tables[stmt["target"]] = (f"{name}.{key}", table[key])
-            elif kind in {"EqualStmt", "NotEqualStmt"}:
-                yield from self._lint_equal(stmt, shapes)
-            elif kind == "CallStmt" and stmt["func"] == "neq":
-                yield from self._lint_equal({**stmt, "a": stmt["args"][0], "b": stmt["args"][1]}, shapes)
-
-    def _lint_equal(self, stmt: Mapping[str, Any], shapes: Mapping[int, tuple[str, Any]]) -> Iterator[Finding]:
-        for one, other in ((stmt["a"], stmt["b"]), (stmt["b"], stmt["a"])):
-            held, text = _local(one), self._text(other)
-            if held in shapes and text is not None and text not in shapes[held][1].get("enum", [text]):
-                name, allowed = shapes[held][0], ", ".join(str(it) for it in shapes[held][1]["enum"])
-                what, why = f"`{name}` is never `{text}`", "a rule that compares them never fires"
-                yield self.finding(stmt, what, why, f"use one of {allowed}")
-
-    def _text(self, operand: Any) -> str | None:
+    def text(self, operand: Any) -> str | None:
+        """The text that an operand is, if it is a constant one."""
         if isinstance(operand, Mapping) and operand.get("type") == "string_index":
             return self.strings[operand["value"]]
         return None
+
+
+class _Paths:
+    """Follows the locals of one function that hold parts of the input or of the data, along constant keys."""
+
+    def __init__(self, view: _Func, schema: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+        self.view = view
+        self.schema = schema
+        self.shapes: dict[int, Named] = {0: ("input", schema)}
+        self.tables: dict[int, Named] = {1: ("data", data)}
+
+    def lint(self) -> Iterator[Finding]:
+        for kind, stmt in self.view.stmts:
+            source = _local(stmt.get("source"))
+            if source in self.shapes and kind == "AssignVarStmt":
+                self.shapes[stmt["target"]] = self.shapes[source]
+            elif source in self.tables and kind == "AssignVarStmt":
+                self.tables[stmt["target"]] = self.tables[source]
+            elif source in self.shapes and kind == "ScanStmt":
+                name, shape = self.shapes[source]
+                self.shapes[stmt["value"]] = (f"{name}[_]", _inside(shape, self.schema))
+            elif source in self.shapes and kind == "DotStmt":
+                yield from self.lint_field(stmt, *self.shapes[source])
+            elif source in self.tables and kind == "DotStmt":
+                yield from self.lint_table(stmt, *self.tables[source])
+            elif kind in {"EqualStmt", "NotEqualStmt"}:
+                yield from self.lint_equal(stmt, stmt["a"], stmt["b"])
+            elif kind == "CallStmt" and stmt["func"] == "neq":
+                yield from self.lint_equal(stmt, *stmt["args"])
+
+    def lint_field(self, stmt: Mapping[str, Any], name: str, shape: Mapping[str, Any]) -> Iterator[Finding]:
+        key = self.view.text(stmt["key"])
+        found = _field(shape, key, self.schema)
+        if found is None:
+            yield self.view.finding(stmt, f"unknown field `{name}.{key}`", _UNDEFINED, "see input.schema.json")
+        else:
+            self.shapes[stmt["target"]] = (f"{name}[_]" if key is None else f"{name}.{key}", found)
+
+    def lint_table(self, stmt: Mapping[str, Any], name: str, table: Mapping[str, Any]) -> Iterator[Finding]:
+        key = self.view.text(stmt["key"])
+        if key is not None and key not in table:
+            yield self.view.finding(stmt, f"unknown table `{name}.{key}`", _UNDEFINED, "add it to data.yaml")
+        elif key is not None and isinstance(table[key], Mapping):
+            self.tables[stmt["target"]] = (f"{name}.{key}", table[key])
+
+    def lint_equal(self, stmt: Mapping[str, Any], one: Any, other: Any) -> Iterator[Finding]:
+        for held, constant in ((_local(one), other), (_local(other), one)):
+            text, (name, shape) = self.view.text(constant), self.shapes.get(held, ("", {}))
+            if text is not None and text not in shape.get("enum", [text]):
+                allowed = ", ".join(str(it) for it in shape["enum"])
+                what, why = f"`{name}` is never `{text}`", "a rule that compares them never fires as meant"
+                yield self.view.finding(stmt, what, why, f"use one of {allowed}")
 
 
 def _lint_cycles(funcs: Sequence[Mapping[str, Any]], files: Sequence[str]) -> Iterator[Finding]:

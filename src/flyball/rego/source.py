@@ -11,26 +11,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-KEYWORDS = frozenset(
-    ["package", "import", "as", "default", "if", "else", "contains", "not", "some", "every", "in", "with"]
-    + ["true", "false", "null", "set", "input", "data", "_"]
-)
+_KEYWORDS = "package import as default if else contains not some every in with true false null set input data _"
+KEYWORDS = frozenset(_KEYWORDS.split())
 
 # Pure builtins that end by themselves. What reads a clock, a network, an environment or makes lists of any length
 # (http.send, time.now_ns, rand.intn, opa.runtime, numbers.range, walk) is left out, so it is refused by its name.
-BUILTINS = frozenset(
-    (
-        "abs ceil floor round count sum product max min sort array.concat array.reverse array.slice intersection union "
-        "object.get object.keys object.remove object.filter object.union object.union_n object.subset "
-        "concat contains endswith startswith format_int indexof indexof_n lower upper replace split sprintf substring "
-        "strings.any_prefix_match strings.any_suffix_match strings.count strings.reverse strings.replace_n "
-        "trim trim_left trim_prefix trim_right trim_suffix trim_space to_number "
-        "regex.match regex.is_valid regex.replace regex.split regex.find_n glob.match "
-        "is_array is_boolean is_null is_number is_object is_set is_string type_name json.filter json.remove "
-        "units.parse units.parse_bytes time.parse_rfc3339_ns time.date time.clock time.weekday time.add_date time.diff "
-        "semver.compare semver.is_valid bits.and bits.or crypto.sha256"
-    ).split()
-)
+_BUILTINS = """
+abs ceil floor round count sum product max min sort array.concat array.reverse array.slice intersection union
+object.get object.keys object.remove object.filter object.union object.union_n object.subset json.filter json.remove
+concat contains endswith startswith format_int indexof indexof_n lower upper replace split sprintf substring
+strings.any_prefix_match strings.any_suffix_match strings.count strings.reverse strings.replace_n
+trim trim_left trim_prefix trim_right trim_suffix trim_space regex.match regex.is_valid regex.replace regex.split
+glob.match is_array is_boolean is_null is_number is_object is_set is_string type_name to_number
+units.parse units.parse_bytes time.parse_rfc3339_ns time.date time.clock time.weekday time.add_date time.diff
+semver.compare semver.is_valid bits.and bits.or crypto.sha256
+"""
+BUILTINS = frozenset(_BUILTINS.split())
 
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r]+|\#[^\n]*)|(?P<line>\n)|(?P<template>\$["`])
@@ -39,7 +35,8 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _OPEN, _CLOSE = "([{", ")]}"
-_JOINS = frozenset([*":= = == != < <= > >= + - * / % & | , .".split(), "if", "else", "contains", "in"])
+_SIGNS = ":= = == != < <= > >= + - * / % & | , ."
+_JOINS = frozenset([*_SIGNS.split(), "if", "else", "contains", "in"])
 _CARRIES_ON = _JOINS | {"not", "default", "some", "every"}
 
 
