@@ -1,7 +1,7 @@
 """When an alert fires, and the exact JSON in which Alertmanager (webhook version 4) would say so.
 
 Called by the prober, which acts as Prometheus and Alertmanager in one where the real ones are not installed, and by
-`prometheus`, which writes the same `RULES` as configuration for the real ones. Shapes and rules after Alertmanager 0.25:
+`telemetry`, which writes the same `RULES` as configuration for the real ones. Shapes and rules after Alertmanager 0.25:
 notify/webhook (Message), template (Data), prometheus/common/model (Alert, LabelSet.Fingerprint).
 """
 

@@ -1,4 +1,6 @@
-"""The lab as a whole: start, break, heal, look, stop. The command line and the demo call this and nothing else of the lab.
+"""The lab as a whole: start, break, heal, look, stop.
+
+The command line and the demo call this and nothing else of the lab.
 
 Every function takes the lab's home folder and is idempotent. All raise `LabError` with a line that a user can act on.
 """
@@ -66,9 +68,17 @@ def start(home: Path, alert_url: str, token: str, *, prometheus: bool = False, r
         ports = list(_free_ports(str(lab.home), PORTS))
         if len(ports) < PORTS:
             raise LabError(f"No {PORTS} free TCP ports between {FIRST_PORT} and {LAST_PORT}. End what uses them.")
-        sort = "tmpfs" if logfs.may_mount() else "quota"
         settings = Settings(
-            *ports, alert_url=alert_url, token=token, repeat_s=repeat_s, prometheus=prometheus, logfs=sort
+            web_port=ports[0],
+            store_port=ports[1],
+            prober_port=ports[2],
+            prometheus_port=ports[3],
+            alertmanager_port=ports[4],
+            alert_url=alert_url,
+            token=token,
+            repeat_s=repeat_s,
+            prometheus=prometheus,
+            logfs="tmpfs" if logfs.may_mount() else "quota",
         )
         _write(lab, settings)
         argv = python_argv("supervisor", str(lab.home))
@@ -93,18 +103,16 @@ def break_(home: Path, name: str) -> dict[str, Any]:
 def heal(home: Path, name: str | None = None) -> list[str]:
     """Heal one fault, or all that are broken; gives the names of those that were."""
     lab = _existing(home)
-    healed = []
     with _turn(lab):
-        for each in faults.names() if name is None else [name]:
-            fault = faults.load(each)
-            if fault.broken(lab):
-                fault.heal(lab)
-                healed.append(each)
-    return healed
+        found = [each for each in (faults.names() if name is None else [name]) if faults.load(each).broken(lab)]
+        for each in found:
+            if faults.load(each).broken(lab):  # healing one may have healed another
+                faults.load(each).heal(lab)
+    return found
 
 
 def status(home: Path) -> dict[str, Any]:
-    """Look: ``{"home", "running", "web_url", "logfs", "units", "broken"}``; units by name as the supervisor tells them."""
+    """Look: ``{"home", "running", "web_url", "logfs", "units", "broken"}``; units as the supervisor tells them."""
     return _status(_existing(home, running=False))
 
 

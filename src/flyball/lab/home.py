@@ -1,13 +1,14 @@
 """The lab's folder on disk and what everyone in the lab asks of it: paths, settings, processes, HTTP.
 
-Called by the estate, the faults and the lab's own services. Everything that the lab owns lies under one folder; a process
-belongs to the lab only if its pid file names both its pid and the moment at which it started.
+Called by the estate, the faults and the lab's own services. Everything that the lab owns lies under one folder; a
+process belongs to the lab only if its pid file names both its pid and the moment at which it started.
 """
 
 import dataclasses
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 import urllib.error
@@ -171,7 +172,7 @@ def write_whole(path: Path, text: str, mode: int = 0o600) -> None:
 
 
 def start_ticks(pid: int) -> int | None:
-    """Give when a process started (clock ticks since boot; proc(5) stat field 22), or None if it is gone or a zombie."""
+    """Give when a process started (clock ticks since boot; proc(5), stat field 22), or None if it is gone or dead."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -241,6 +242,18 @@ def child_environment() -> dict[str, str]:
 def python_argv(module: str, *arguments: str) -> list[str]:
     """The argv that runs a module of the lab with this Python."""
     return [sys.executable, "-s", "-m", f"flyball.lab.{module}", *arguments]
+
+
+def start_stray(lab: Lab, name: str, what: str, port: int) -> None:
+    """Start a process that belongs to no unit; `what` is one of `stray`'s. Returns once it has its pid file.
+
+    Raises:
+        LabError: it did not come up.
+    """
+    argv = python_argv("stray", str(lab.home), name, what, str(port))
+    subprocess.run(argv, env=child_environment(), cwd=lab.home, check=True, timeout=10)
+    if not wait_until(lambda: lab.pid(name) is not None, 5.0):
+        raise LabError(f"The stray process {name} did not start; {lab.logs / name}.out says why.")
 
 
 def detach(log: Path) -> bool:

@@ -74,14 +74,14 @@ def make(file: Path, port: int, store_port: int) -> None:
         change(file, old, new, subject, at=now - days * DAY_S)
 
 
-def head(repo: Path) -> str:
-    """The commit that is checked out, 40 hex digits."""
-    return git(repo, "rev-parse", "HEAD").strip()
-
-
-def restore(file: Path, commit: str) -> None:
-    """Put the configuration back to what it was at `commit`, as a new commit where it differs."""
+def restore(file: Path, bad: str) -> None:
+    """Commit the configuration as it was before the commit that brought in the text `bad`; nothing if that is gone."""
     repo = file.parent
-    git(repo, "checkout", "--quiet", commit, "--", file.name)
-    if git(repo, "status", "--porcelain"):
-        git(repo, "commit", "--quiet", "-m", f"Put the configuration back to {commit[:8]}", "--", file.name)
+    if bad not in file.read_text():
+        return
+    commit = git(repo, "log", "-1", "--format=%H", f"-S{bad}", "--", file.name).strip()
+    if commit:
+        git(repo, "checkout", "--quiet", f"{commit}~1", "--", file.name)
+        git(repo, "commit", "--quiet", "-m", f"Take back {commit[:8]}", "--", file.name)
+    else:  # never committed: somebody edited the file in place
+        git(repo, "checkout", "--quiet", "HEAD", "--", file.name)

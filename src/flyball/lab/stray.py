@@ -1,7 +1,8 @@
-"""Processes that belong to no unit, as some faults need them: ``-m flyball.lab.stray HOME NAME squat|flood|hold PORT``.
+"""Processes that belong to no unit, as some faults need them: ``-m flyball.lab.stray HOME NAME WHAT PORT``.
 
-Each detaches, writes its pid file and goes on until it is ended: `squat` answers 200 on web's port in web's place, `flood`
-asks web for long nonsense pages 60 times a second, `hold` keeps idle connections to web open and renews those it loses.
+Each detaches, writes its pid file and goes on until it is ended: `squat` answers 200 on web's port in web's place,
+`flood` asks web for long nonsense pages tens of times a second, `hold` keeps idle connections to web open and renews
+those that it loses.
 """
 
 import contextlib
@@ -57,7 +58,7 @@ def hold(port: int) -> None:
         alive = []
         for line in held:
             try:
-                gone = line.recv(1, socket.MSG_DONTWAIT) == b""
+                gone = line.recv(1) == b""
             except BlockingIOError:
                 gone = False
             except OSError:
@@ -72,6 +73,7 @@ def hold(port: int) -> None:
             line.settimeout(0.2)
             with contextlib.suppress(OSError):
                 line.connect(("127.0.0.1", port))
+                line.setblocking(False)
                 held.append(line)
                 continue
             line.close()

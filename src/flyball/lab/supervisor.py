@@ -4,10 +4,10 @@ Started by the estate as ``python -m flyball.lab.supervisor HOME``; it detaches,
 HOME/units.json and runs until SIGTERM. Each unit is
 ``{"name", "argv", "restart": "never" | "on-failure", "max_restarts", "backoff_s", "stop_timeout_s", "nofile"}``.
 
-Protocol: one JSON line ``{"verb", "unit"}``, one JSON line back ``{"ok", "unit" | "units" | "error"}``; `ctl` speaks it.
-States: running, stopped (asked to, or left with 0), crashed (died by a signal, or failed and may not restart), backoff
-(failed, comes back soon), crashlooping (failed too often in a row; given up). A unit that died by a **signal** stays down
-until somebody restarts it: that is an incident, not something to paper over.
+Protocol, which `ctl` speaks: one JSON line ``{"verb", "unit"}``, one JSON line back
+``{"ok", "unit" | "units" | "error"}``. States: running, stopped (asked to, or left with 0), crashed (died by a signal,
+or failed and may not restart), backoff (failed, comes back soon), crashlooping (failed too often in a row; given up).
+A unit that died by a **signal** stays down until somebody restarts it: that is an incident, not something to hide.
 """
 
 import asyncio

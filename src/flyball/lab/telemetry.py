@@ -1,8 +1,8 @@
 """The real Prometheus and Alertmanager beside the lab, with the same rules as the prober's own.
 
-Called by the estate for ``lab start --prometheus``. Both come from Debian's packages (prometheus, prometheus-alertmanager),
-listen on 127.0.0.1, keep their data in the lab's folder, and talk to nobody but the prober and the receiver. Their
-configuration is written as JSON, which is YAML.
+Called by the estate for ``lab start --prometheus``. Both come from Debian's packages (prometheus and
+prometheus-alertmanager), listen on 127.0.0.1, keep their data in the lab's folder, and talk to nobody but the prober
+and the receiver. Their configuration is written as JSON, which is YAML.
 """
 
 import json

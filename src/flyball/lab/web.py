@@ -1,9 +1,9 @@
 """The lab's web service: /, /slow and /healthz on 127.0.0.1, run by the supervisor as ``-m flyball.lab.web HOME``.
 
-It reads HOME/web-config/web.toml at start and leaves with 78 (EX_CONFIG) if that is wrong, with 69 (EX_UNAVAILABLE) if its
-port is taken. It logs every answer to HOME/logfs/web.log and answers 503 while it cannot, 503 as well where the page needs
-the store and the store does not answer. /healthz needs no store. Its known weakness is deliberate: an idle connection
-is held for a minute, so a greedy client can use up its file descriptors.
+It reads HOME/web-config/web.toml at start and leaves with 78 (EX_CONFIG) if that is wrong, with 69 (EX_UNAVAILABLE) if
+its port is taken. It logs every answer to HOME/logfs/web.log and answers 503 while it cannot, 503 as well where the
+page needs the store and the store does not answer. /healthz needs no store. Its known weakness is deliberate: an idle
+connection is held for a minute, so a greedy client can use up its file descriptors.
 """
 
 import contextlib
@@ -124,6 +124,7 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 64
 
     def __init__(self, config: Config, log: Log) -> None:
         self.config = config
