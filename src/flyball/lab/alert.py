@@ -12,7 +12,7 @@ from typing import Any
 
 RECEIVER = "flyball"
 GROUP_BY = ("alertname", "service")
-NEVER = "0001-01-01T00:00:00Z"  # Go's zero time: what Alertmanager sends as the end of a firing alert
+NEVER = "0001-01-01T00:00:00Z"  # Go's zero time: a firing alert's end, as Alertmanager gives it
 FNV_OFFSET, FNV_PRIME, FNV_MASK = 14695981039346656037, 1099511628211, 2**64 - 1
 RETRY_FIRST_S, RETRY_LONGEST_S = 0.5, 5.0
 
@@ -40,7 +40,7 @@ class Rule:
 RULES = (
     Rule("ServiceDown", "lab_probe_up", 1, 1, 2, "critical", "gives no answer to its probe", below=True),
     Rule("DiskAlmostFull", "lab_disk_used_ratio", 0.9, 0, 2, "warning", "has its log file system almost full"),
-    Rule("ServiceErrors", "lab_error_ratio", 0.5, 2, 1, "critical", "answers with server errors"),
+    Rule("ServiceErrors", "lab_error_ratio", 0.4, 2, 1, "critical", "answers with server errors"),
     Rule("ServiceSlow", "lab_latency_seconds", 0.4, 2, 1, "warning", "answers slowly"),
     Rule("ServiceCrashLooping", "lab_crash_loop", 1, 2, 1, "critical", "fails again and again at its start"),
     Rule("LogFlood", "lab_log_growth_bytes", 32768, 2, 1, "warning", "writes far more log than usual"),

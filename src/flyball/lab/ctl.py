@@ -1,9 +1,9 @@
 """Control client of the lab's supervisor: one file, standard library only.
 
-Runs as ``python3 -I ctl.py SOCKET start|stop|restart|status [UNIT]`` even where nothing but Python and the socket can be
-seen (a sandbox), and as ``python -m flyball.lab.ctl``. SOCKET may also be the lab's home folder. Prints the answer as one
-JSON line. Exit status: 0 done, 1 refused or failed, 2 wrong usage, 4 no supervisor answers.
-`ask` is what the rest of the lab calls.
+Runs as ``python3 -I ctl.py SOCKET start|stop|restart|status [UNIT]`` even where nothing but Python and the socket can
+be seen (a sandbox), and as ``python -m flyball.lab.ctl``. SOCKET may also be the lab's home folder. Prints the answer
+as one JSON line. Exit status: 0 done, 1 refused or failed, 2 wrong usage, 4 no supervisor answers. A restart that is
+done says only that the new process was started, not that it is well. `ask` is what the rest of the lab calls.
 """
 
 import contextlib

@@ -57,6 +57,8 @@ def start(home: Path, alert_url: str, token: str, *, prometheus: bool = False, r
     `alert_url` gets Alertmanager's JSON with `token` as bearer, again every `repeat_s` while an alert fires. An empty
     `alert_url` keeps the lab silent. What a crashed lab left in the folder is cleaned up first.
     """
+    if alert_url and not alert_url.startswith(("http://", "https://")):
+        raise LabError(f"{alert_url!r} is no address to send alerts to. Give one that begins with http:// or https://.")
     lab = _claim(home)
     with _turn(lab):
         if lab.pid("supervisor"):
@@ -83,7 +85,7 @@ def start(home: Path, alert_url: str, token: str, *, prometheus: bool = False, r
         _write(lab, settings)
         argv = python_argv("supervisor", str(lab.home))
         subprocess.run(argv, env=child_environment(), cwd=lab.home, check=True, timeout=10)
-        if not wait_until(lambda: lab.socket.exists() and http_status(lab.web_url()) == HTTP_OK, START_DEADLINE_S):
+        if not wait_until(lambda: _well(lab), START_DEADLINE_S):
             said = _last_words(lab)
             _clear(lab)
             raise LabError(f"The lab did not start within {START_DEADLINE_S:.0f} s. Its services said: {said}")
@@ -219,6 +221,16 @@ def _status(lab: Lab) -> dict[str, Any]:
         "units": lab.ctl("status") if running else {},
         "broken": [name for name in faults.names() if faults.load(name).broken(lab)] if running else [],
     }
+
+
+def _well(lab: Lab) -> bool:
+    """Say whether web answers 200, and the real Prometheus and Alertmanager are ready where they are wanted."""
+    settings = lab.settings()
+    pages = [lab.web_url()]
+    if settings.prometheus:
+        ports = (settings.prometheus_port, settings.alertmanager_port)
+        pages += [f"http://127.0.0.1:{port}/-/ready" for port in ports]
+    return lab.socket.exists() and all(http_status(page) == HTTP_OK for page in pages)
 
 
 def _last_words(lab: Lab) -> str:

@@ -1,8 +1,8 @@
-"""The lab's prober: looks at web, store and the log file system twice a second and raises alerts as Alertmanager would.
+"""The lab's prober: looks at web, store and the log file system twice a second, and raises alerts like Alertmanager.
 
-Run by the supervisor as ``-m flyball.lab.prober HOME``. It probes what HOME/targets.json names (read anew
-when it changes): ``[{"service", "instance", "health", "pages", "via"}]``; ``via`` ("host:port", or "") is the door that
-probes go through. It serves /metrics on its own port. Alerts go to the settings' ``alert_url`` with a bearer token; like
+Run by the supervisor as ``-m flyball.lab.prober HOME``. It probes what HOME/targets.json names (read anew when it
+changes): ``[{"service", "instance", "health", "pages", "via"}]``; ``via`` ("host:port", or "") is the door that probes
+go through. It serves /metrics on its own port. Alerts go to the settings' ``alert_url`` with a bearer token; like
 Alertmanager it tries again after connection errors and 5xx only. With the real Prometheus it measures and stays silent.
 """
 

@@ -73,7 +73,7 @@ def hold(port: int) -> None:
             line.settimeout(0.2)
             with contextlib.suppress(OSError):
                 line.connect(("127.0.0.1", port))
-                line.setblocking(False)
+                line.settimeout(0)
                 held.append(line)
                 continue
             line.close()

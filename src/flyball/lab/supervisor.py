@@ -45,6 +45,7 @@ class Unit:
     state: str = "stopped"
     process: asyncio.subprocess.Process | None = None
     watcher: asyncio.Task[None] | None = None
+    hurry: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
     wanted: bool = False
     restarts: int = 0
     failures: int = 0
@@ -70,6 +71,7 @@ class Supervisor:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self.units = {spec["name"]: Unit(**spec) for spec in json.loads(lab.units_path.read_text())}
+        self.over = False
         self.turn = {name: asyncio.Lock() for name in self.units}
 
     def note(self, unit: Unit, text: str) -> None:
@@ -131,10 +133,15 @@ class Supervisor:
             self.note(unit, f"{said}; {unit.state}")
             if unit.state != "backoff":
                 return
-            await asyncio.sleep(unit.backoff_s * unit.failures)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(unit.hurry.wait(), unit.backoff_s * unit.failures)
+            if not unit.wanted:
+                return
             unit.restarts += 1
             if not await self.spawn(unit):
                 return
+            if unit.hurry.is_set():  # it was stopped while it was being started
+                unit.process.terminate()
 
     async def start(self, unit: Unit) -> None:
         """Start a unit that is down, and forget its earlier failures; nothing to do if it runs."""
@@ -142,23 +149,21 @@ class Supervisor:
             return
         await self.stop(unit)
         unit.wanted, unit.failures = True, 0
+        unit.hurry.clear()
         if await self.spawn(unit):
             unit.watcher = asyncio.create_task(self.watch(unit))
 
     async def stop(self, unit: Unit) -> None:
         """Stop a unit: SIGTERM, and SIGKILL after its `stop_timeout_s`. It stays down."""
         unit.wanted = False
-        watcher, process = unit.watcher, unit.process
-        if unit.state == "running" and watcher is not None and process is not None:
-            for send, patience_s in ((process.terminate, unit.stop_timeout_s), (process.kill, None)):
+        unit.hurry.set()
+        for number, patience_s in ((signal.SIGTERM, unit.stop_timeout_s), (signal.SIGKILL, None)):
+            if unit.watcher is None or unit.watcher.done():
+                break
+            if unit.state == "running" and unit.process is not None:
                 with contextlib.suppress(ProcessLookupError):
-                    send()
-                done, _ = await asyncio.wait({watcher}, timeout=patience_s)
-                if done:
-                    break
-        elif watcher is not None:
-            watcher.cancel()
-            await asyncio.wait({watcher})
+                    unit.process.send_signal(number)
+            await asyncio.wait({unit.watcher}, timeout=patience_s)
         if unit.state != "stopped":
             unit.state = "stopped"
             self.note(unit, "stopped")
@@ -175,6 +180,8 @@ class Supervisor:
             return {"ok": False, "error": f"unknown unit {name!r}; one of {', '.join(self.units)}"}
         if verb != "status":
             async with self.turn[name]:
+                if self.over:
+                    return {"ok": False, "error": "the lab is being stopped"}
                 if verb in {"stop", "restart"}:
                     await self.stop(unit)
                 if verb == "restart":
@@ -195,8 +202,13 @@ class Supervisor:
             await writer.drain()
         writer.close()
 
+    async def end(self, unit: Unit) -> None:
+        """Stop a unit for good, after whatever is being done to it."""
+        async with self.turn[unit.name]:
+            await self.stop(unit)
+
     async def run(self) -> None:
-        """Start every unit in order, serve until SIGTERM, then stop them in the opposite order."""
+        """Start every unit in order, serve until SIGTERM, then stop them all."""
         over = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, over.set)
@@ -208,7 +220,8 @@ class Supervisor:
         self.lab.socket.chmod(0o600)
         await over.wait()
         server.close()
-        await asyncio.gather(*(self.stop(unit) for unit in reversed(self.units.values())))
+        self.over = True
+        await asyncio.gather(*(self.end(unit) for unit in reversed(self.units.values())))
         self.lab.socket.unlink(missing_ok=True)
 
 

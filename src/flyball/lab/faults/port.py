@@ -5,6 +5,8 @@ Really broken: web went down for a moment, a stray process took its port, and we
 Heals by: ending the process that holds the port, then a restart.
 """
 
+import os
+
 from flyball.lab.home import Lab, end_process, http_status, start_stray, wait_until
 
 ALERTS = (("ServiceCrashLooping", "web"),)
@@ -26,5 +28,7 @@ def heal(lab: Lab) -> None:
 
 
 def broken(lab: Lab) -> bool:
-    """The stray process is alive."""
-    return lab.pid(NAME) is not None
+    """The stray process is alive, or web was given up on because it was."""
+    status = lab.ctl("status", "web")
+    looped = status["state"] == "crashlooping" and (status["last_exit"] or {}).get("code") == os.EX_UNAVAILABLE
+    return lab.pid(NAME) is not None or looped
