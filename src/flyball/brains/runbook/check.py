@@ -10,7 +10,9 @@ from flyball.brains.runbook.schema import Branch, Condition, Deal, Row, Runbook
 from flyball.model.action import Expect, Reach
 from flyball.model.ids import Json
 from flyball.model.kind import KindSpec
+from flyball.rules.expect import compare
 
+COMPARED = frozenset({"eq", "ne", "in", "lt", "le", "gt", "ge"})  # what a known value decides
 RESOLVED = "signal.resolved"  # the one expectation that is no kind: the alert has cleared
 
 
@@ -87,22 +89,14 @@ def _number(value: Json) -> float | None:
 
 
 def _equal(one: Json, other: Json) -> bool:
-    return one == other and isinstance(one, bool) == isinstance(other, bool)
+    return compare("eq", one, other)
 
 
 def _meets(value: Json, condition: Condition) -> bool:
-    """Say whether a known value meets a condition."""
-    op, to = condition.op, condition.to
-    left, right = _number(value), _number(to)
-    if op in {"lt", "le", "gt", "ge"}:
-        if left is None or right is None:
-            return False
-        return {"lt": left < right, "le": left <= right, "gt": left > right, "ge": left >= right}[op]
-    if op == "in":
-        return isinstance(to, Sequence) and not isinstance(to, str) and any(_equal(value, one) for one in to)
-    if op == "has_text":
-        return isinstance(value, str) and isinstance(to, str) and to in value
-    return {"eq": _equal(value, to), "ne": not _equal(value, to), "exists": to is True}.get(op, False)
+    """Say whether a known value meets a condition; False where that is not certain."""
+    if condition.op == "has_text":
+        return isinstance(value, str) and str(condition.to) in value
+    return condition.op in COMPARED and compare(condition.op, value, condition.to)
 
 
 def _implies(given: Condition, wanted: Condition) -> bool:
@@ -139,7 +133,7 @@ def _excludes(one: Condition, other: Condition) -> bool:
     for first, second in ((one, other), (other, one)):
         if first.op == "exists" and first.to is False and not (second.op == "exists" and second.to is False):
             return True
-        comparable = second.op in {"eq", "ne", "in", "lt", "le", "gt", "ge"}
+        comparable = second.op in COMPARED
         if first.op == "eq" and comparable and not _meets(first.to, second):
             return True
         if first.op == "in" and comparable and isinstance(first.to, Sequence) and not any(_meets(value, second) for value in first.to):

@@ -10,16 +10,10 @@ from dataclasses import dataclass
 
 from flyball.brains.runbook.schema import Branch, Condition, Row
 from flyball.model.ids import Json
+from flyball.rules.expect import compare
+from flyball.rules.pointer import MissingError, look
 
 RECORD_WEIGHT = 2.0  # the stated prior counts as much as two outcomes
-
-
-@dataclass(frozen=True, slots=True)
-class Nothing:
-    """Nothing stands at that pointer; unlike null, which is a value."""
-
-
-NOTHING = Nothing()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,32 +23,6 @@ class Weighed:
     state: str
     because: str
     row: int = -1
-
-
-def look_up(body: Json, pointer: str) -> Json | Nothing:
-    """Give what stands at a JSON pointer (RFC 6901), or NOTHING."""
-    here: Json = body
-    for raw in pointer.split("/")[1:]:
-        part = raw.replace("~1", "/").replace("~0", "~")
-        if isinstance(here, Mapping) and part in here:
-            here = here[part]
-        elif isinstance(here, Sequence) and not isinstance(here, str) and part.isascii() and part.isdigit() and int(part) < len(here):
-            here = here[int(part)]
-        else:
-            return NOTHING
-    return here
-
-
-def _same(left: Json, right: Json) -> bool:
-    """Equal as JSON: true is not 1."""
-    return left == right and isinstance(left, bool) == isinstance(right, bool)
-
-
-def _ordered(op: str, left: Json, right: Json) -> bool:
-    numbers = isinstance(left, (int, float)) and isinstance(right, (int, float))
-    if not numbers or isinstance(left, bool) or isinstance(right, bool):
-        return False
-    return {"lt": left < right, "le": left <= right, "gt": left > right, "ge": left >= right}[op]  # type: ignore[operator]
 
 
 def _texts(value: Json) -> Iterator[str]:
@@ -70,43 +38,27 @@ def _texts(value: Json) -> Iterator[str]:
             left.extend(part)
 
 
-def _contains(whole: Json, part: Json) -> bool:
-    if isinstance(whole, str):
-        return isinstance(part, str) and part in whole
-    if isinstance(whole, Mapping):
-        return isinstance(part, str) and part in whole
-    return isinstance(whole, Sequence) and any(_same(one, part) for one in whole)
-
-
 def holds(condition: Condition, body: Json, opened_at: float) -> bool:
     """Say whether a condition holds on a result. What is not there makes every test fail but `exists: false`.
 
     `newer_than_s` and `older_than_s` count seconds back from `opened_at`, the moment the session was opened (Unix seconds), so
-    that an answer does not change while the session goes on.
+    that an answer does not change while the session goes on. `contains` also finds an item of a list; `has_text` and `lacks_text`
+    look for a text in every text below the pointer.
     """
-    found, op, to = look_up(body, condition.at), condition.op, condition.to
+    op, to = condition.op, condition.to
+    try:
+        found = look(body, condition.at)
+    except MissingError:
+        return op == "exists" and to is False
     if op == "exists":
-        return isinstance(found, Nothing) is not to
-    if isinstance(found, Nothing):
-        return False
-    match op:
-        case "eq":
-            return _same(found, to)
-        case "ne":
-            return not _same(found, to)
-        case "in":
-            return _contains(to, found) if isinstance(to, Sequence) and not isinstance(to, str) else False
-        case "contains":
-            return _contains(found, to)
-        case "has_text":
-            return isinstance(to, str) and any(to in text for text in _texts(found))
-        case "lacks_text":
-            return isinstance(to, str) and not any(to in text for text in _texts(found))
-        case "newer_than_s" | "older_than_s":
-            edge = opened_at - to if isinstance(to, (int, float)) else 0.0
-            return _ordered("gt" if op == "newer_than_s" else "lt", found, edge)
-        case _:
-            return _ordered(op, found, to) if op in {"lt", "le", "gt", "ge"} else False
+        return to is True
+    if op in {"has_text", "lacks_text"}:
+        return isinstance(to, str) and any(to in text for text in _texts(found)) is (op == "has_text")
+    if op in {"newer_than_s", "older_than_s"}:
+        return isinstance(to, (int, float)) and compare("gt" if op == "newer_than_s" else "lt", found, opened_at - to)
+    if op == "contains" and isinstance(found, Sequence) and not isinstance(found, str):
+        return any(compare("eq", one, to) for one in found)
+    return compare(op, found, to)
 
 
 def row_holds(row: Row, results: Mapping[str, Json], opened_at: float) -> bool:

@@ -144,6 +144,10 @@ class Play:
                 return self._act(ranked)
         return self._give_up(seen)
 
+    def _id(self, branch: Branch) -> str:
+        """Give the name by which the record, the log and the tree know a hypothesis."""
+        return f"{self.book.name}/{branch.name}"
+
     # ---- reading
 
     def _see(self, look: int) -> _Seen:
@@ -152,9 +156,9 @@ class Play:
         pending: tuple[Branch, Diagnose, Proposal] | None = None
         in_hand = ""
         branches = [one for one in self.book.branches if one.look <= look]
-        open_first = sorted(branches, key=lambda one: (one.name in self.past.attempts, one.look))
+        open_first = sorted(branches, key=lambda one: (self._id(one) in self.past.attempts, one.look))
         for branch in open_first:
-            tried = branch.name in self.past.attempts
+            tried = self._id(branch) in self.past.attempts
             for step in branch.diagnose:
                 if step.id in known and tried:
                     continue
@@ -192,7 +196,7 @@ class Play:
             purpose=Purpose.DIAGNOSE,
             why=step.why or f"to tell whether: {branch.cause}",
             confidence=float(sure) if isinstance(sure, (int, float)) else 0.0,
-            hypothesis=branch.name,
+            hypothesis=self._id(branch),
         )
 
     # ---- weighing
@@ -208,9 +212,9 @@ class Play:
         return sorted(ranked, key=lambda one: (_RANK[one.noun.state], -one.noun.confidence))
 
     def _one(self, branch: Branch, seen: _Seen, look: int, *, weighed: bool) -> _Ranked:
-        tried, worked = self.view.record.get(f"{self.book.name}/{branch.name}", (0, 0))
+        tried, worked = self.view.record.get(self._id(branch), (0, 0))
         evidence = tuple(dict.fromkeys(seen.known.results[step.id] for step in branch.diagnose if step.id in seen.known.results))
-        attempt = self.past.attempts.get(branch.name)
+        attempt = self.past.attempts.get(self._id(branch))
         if attempt is not None:
             state = {"refuted": "refuted", "worked": "confirmed"}.get(attempt.state, "chosen")
             because = attempt.because or "acted on"
@@ -223,7 +227,7 @@ class Play:
             found = weigh(branch, results, self.view.session.opened_at)
             state, because = found.state, found.because
         noun = Hypothesis(
-            name=branch.name,
+            name=self._id(branch),
             cause=branch.cause,
             state=state,
             confidence=confidence(branch.prior, tried, worked),
@@ -292,12 +296,12 @@ class Play:
 
     def _go_on(self, attempt: Attempt) -> Answer:
         """Go on with the plan in hand, exactly as it was first proposed."""
-        look = max((one.look for one in self.book.branches if one.name == attempt.hypothesis), default=1)
+        look = max((one.look for one in self.book.branches if self._id(one) == attempt.hypothesis), default=1)
         ranked = self._rank(self._see(look), look, weighed=True)
         if attempt.state == "waits":
             return Ask(question=f"{attempt.because}: what became of it?", thought=self._thought("Waits for an action to be settled.", ranked))
         if attempt.state == "worked":
-            cause = next((one.cause for one in self.book.branches if one.name == attempt.hypothesis), attempt.hypothesis)
+            cause = next((one.cause for one in self.book.branches if self._id(one) == attempt.hypothesis), attempt.hypothesis)
             return Finish(outcome="fixed", summary=f"{cause}: fixed and verified.", thought=self._thought("Fixed and verified.", ranked))
         rest = attempt.plan[attempt.taken :]
         thought = self._thought(f"Step {attempt.taken + 1} of {len(attempt.plan)} for {attempt.hypothesis}.", ranked)

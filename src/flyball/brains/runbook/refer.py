@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from flyball.brains.runbook.judge import Nothing, look_up
 from flyball.model.ids import Json
+from flyball.rules.pointer import MissingError, join, look
 
 SORTS = ("signal", "value", "target")
 
@@ -55,15 +55,19 @@ def texts(args: Json, path: str = "") -> Iterator[tuple[str, str]]:
         yield path, args
     elif isinstance(args, Mapping):
         for key, part in args.items():
-            yield from texts(part, f"{path}/{key.replace('~', '~0').replace('/', '~1')}")
+            yield from texts(part, join(path, key))
     elif isinstance(args, Sequence):
         for index, part in enumerate(args):
-            yield from texts(part, f"{path}/{index}")
+            yield from texts(part, join(path, index))
 
 
-def _found(body: Json | Nothing, pointer: str, text: str) -> Json:
-    found = body if isinstance(body, Nothing) else look_up(body, pointer)
-    if isinstance(found, Nothing) or found is None:
+def _found(body: Json, pointer: str, text: str) -> Json:
+    """Give what a reference leads to; null counts as nothing."""
+    try:
+        found = look(body, pointer)
+    except MissingError:
+        found = None
+    if found is None:
         raise Unmet(f"{text} leads to nothing")
     return found
 
@@ -101,8 +105,10 @@ def settle(args: Json, bodies: Mapping[str, Json]) -> Json:
         ref = args.get("$ref")
         if set(args) == {"$ref"} and isinstance(ref, str):
             value, _, pointer = ref.partition("#")
-            found = look_up(bodies[value], pointer) if value in bodies else None
-            return args if found is None or isinstance(found, Nothing) else found
+            try:
+                return look(bodies[value], pointer)
+            except (KeyError, MissingError):
+                return args
         return {key: settle(part, bodies) for key, part in args.items()}
     if isinstance(args, Sequence) and not isinstance(args, str):
         return [settle(part, bodies) for part in args]
