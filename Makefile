@@ -34,7 +34,7 @@ check: ## Format, lint, types, floors, taste
 	@$(run)/ruff format --check --quiet . || { echo "Some files are not formatted: run $(run)/ruff format ." >&2; exit 1; }
 	@$(run)/ruff check --quiet .
 	@$(run)/mypy --strict
-	@$(run)/lint-imports
+	@$(run)/lint-imports --no-logo
 	@$(run)/python -m pytest --quiet -p no:cacheprovider tests/taste
 
 sim: ## The door in a simulated world that crashes everywhere
@@ -50,9 +50,9 @@ bench: ## One table of costs, against bare parts measured in the same run
 	@tools/venv test bench
 	@$(run)/python bench/run.py $(ARGS)
 
-docs: ## Check every link of every page
+docs: ## Check what the pages say: links, and whatever else tests/docs holds
 	@tools/venv test
-	@$(run)/python tools/links.py $(ARGS)
+	@$(run)/python -m pytest tests/docs $(ARGS)
 
 soak: ## Hours of load and faults, watching for drift (ARGS="--hours 8")
 	@tools/venv test bench
