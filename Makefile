@@ -25,7 +25,7 @@ demo: ## Three real incidents on this machine, from alert to proof (YES=1 PORT=n
 	@$(run)/flyball demo $(if $(YES),--yes) $(if $(PORT),--port $(PORT)) $(if $(PROMETHEUS),--prometheus) $(ARGS)
 
 test: ## Install what the tests need and run them all (ARGS="..." chooses)
-	@tools/venv test
+	@tools/venv test check
 	@$(need) $(test_packages)
 	@$(run)/python -m pytest $(workers) $(if $(ARGS),$(ARGS),$(cover))
 
