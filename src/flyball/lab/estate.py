@@ -288,8 +288,7 @@ def _write(lab: Lab, settings: Settings) -> None:
     repo.make(lab.config_file, settings.web_port, settings.store_port)
     write_targets(lab)
     units: list[dict[str, Any]] = [
-        {"name": name, "argv": python_argv(name, str(lab.home)), "restart": "on-failure"}
-        for name in ("store", "web", "load", "prober")
+        {"name": name, "argv": python_argv(name, str(lab.home)), "restart": "on-failure"} for name in ("store", "web", "load", "prober")
     ]
     units[1]["nofile"] = 96
     if settings.prometheus:

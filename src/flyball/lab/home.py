@@ -116,9 +116,7 @@ class Lab:
         except FileNotFoundError:
             raise LabError(f"No lab in {self.home}. Start one with: flyball lab start --home {self.home}") from None
         except (ValueError, TypeError) as error:
-            raise LabError(
-                f"{self.settings_path} cannot be read ({error}). Remove {self.home} and start anew."
-            ) from None
+            raise LabError(f"{self.settings_path} cannot be read ({error}). Remove {self.home} and start anew.") from None
 
     def pid_path(self, name: str) -> Path:
         """The pid file of a unit, a stray or the supervisor."""

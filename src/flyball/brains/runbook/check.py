@@ -187,7 +187,9 @@ def _deal(deal: Deal, at: str, branch: Branch, kinds: Mapping[str, KindSpec]) ->
     if spec is None:
         yield _unknown(f"{at}/kind", deal.kind, kinds)
     elif not spec.reversible and not deal.irreversible:
-        yield _Fault(at, f"{deal.kind} cannot be undone and the step does not say so", "add irreversible: true, or choose a kind with an undo")
+        yield _Fault(
+            at, f"{deal.kind} cannot be undone and the step does not say so", "add irreversible: true, or choose a kind with an undo"
+        )
     elif spec.reversible and deal.irreversible:
         yield _Fault(f"{at}/irreversible", f"{deal.kind} can be undone", "remove irreversible")
     if spec is not None and spec.reach is Reach.WRITE and deal.kind != "notify" and not deal.verify:
