@@ -7,14 +7,17 @@ Who it is depends on who the server is:
 
 * server without root: the server's own uid in a new user namespace, without capabilities on the host. What the server may
   read, a mount may show; what it may write, a write mount may change; with `host_pids` it may signal the server's own uid.
-* server as root, a run without write mounts and host processes: a uid of its own per run, outside all passwd files, with
-  CAP_DAC_READ_SEARCH alone, so that it reads what is mounted and owns nothing. It is not root, because the kernel exempts
-  root from RLIMIT_NPROC: a fork bomb of uid 0 has no bound but the time limit.
-* server as root, a run with a write mount or `host_pids`: uid 0 without capabilities and without a user namespace, so that it
-  may change what root owns. With `host_pids` and `write` it keeps CAP_KILL. RLIMIT_NPROC does not bind it.
+* server as root, a run that only reads: a uid of its own per run, outside all passwd files, with CAP_DAC_READ_SEARCH alone,
+  so that it reads what is mounted and owns nothing. It is not root, because the kernel exempts root from RLIMIT_NPROC: a fork
+  bomb of uid 0 has no bound but the time limit.
+* server as root, a run that is meant to `write` or has a write mount: uid 0 without capabilities and without a user namespace,
+  so that it may change what root owns, and only that. With `host_pids` and `write` it keeps CAP_KILL. RLIMIT_NPROC does not
+  bind it: run the server as a user of its own where that matters.
 
 `host_pids` shares the process namespace. Then no namespace gathers the children, so the filter keeps every process in the one
 session that is killed at the end, and a run that is not meant to `write` may send no signals at all.
+
+With `Net.HOST` the host's abstract unix sockets are in reach too: they belong to the network namespace.
 
 Options go through a file descriptor, so that paths and environment values do not show in the host's process list.
 """
@@ -113,7 +116,7 @@ class BwrapBox:
         )
 
     def _start(self, run: Run) -> Start:
-        changes = run.host_pids or any(mount.write for mount in run.mounts)
+        changes = run.write or any(mount.write for mount in run.mounts)
         owner = None if changes else find_spare_uid()
         note = Tap(4_096)
         filter_fd = memory_file(seccomp.build(stay=run.host_pids, signals=run.write or not run.host_pids))

@@ -9,7 +9,6 @@ A program that ignores the kernel's PDEATHSIG by forking lives on if the server 
 from __future__ import annotations
 
 import base64
-import ctypes
 import json
 import os
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flyball.backends.sandbox import seccomp
+from flyball.backends.sandbox.launch import abi
 from flyball.backends.sandbox.spawn import (
     SYSTEM,
     BoxRefused,
@@ -38,12 +38,6 @@ if TYPE_CHECKING:
 
 MISSING = "Landlock is not switched on in this kernel"
 SWITCH_ON = "boot a kernel of 5.13 or later with lsm=landlock,... on its command line"
-_CREATE_RULESET, _VERSION = 444, 1
-
-
-def abi() -> int:
-    """Give the kernel's Landlock version, 0 where there is none or it is switched off."""
-    return max(0, int(ctypes.CDLL(None).syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION)))
 
 
 class LandlockBox:

@@ -1,7 +1,7 @@
 """Puts limits on itself and becomes the program: the inner half of the Landlock level.
 
-Started by `landlock` as `python -I -S launch.py FD`, where FD holds a JSON document; never imported by the server, and so
-free of everything but the standard library. It says "ready" on the note descriptor just before it becomes the program.
+Started by `landlock` as `python -I -S launch.py FD`, where FD holds a JSON document; so it is free of everything
+but the standard library. It says "ready" on the note descriptor just before it becomes the program. The server takes `abi`.
 Landlock: Documentation/userspace-api/landlock.rst of the kernel; the three calls have no wrapper in the C library.
 """
 

@@ -66,8 +66,10 @@ def _planted() -> Iterator[dict[str, object]]:
             }
 
 
-async def probe(box: Box) -> dict[str, str]:
+async def probe(box: Box, *, write: bool = False) -> dict[str, str]:
     """Run the probe program in `box` and give {row of ROWS: what it managed to do, "" where it was held}.
+
+    With `write`, as a run that is meant to change something, which may be another user.
 
     Raises:
         BoxRefused: the box does not run even this.
@@ -83,6 +85,7 @@ async def probe(box: Box) -> dict[str, str]:
                 mounts=mounts,
                 timeout_s=_TIMEOUT_S,
                 processes=_PROCESSES,
+                write=write,
                 stdin=json.dumps(plan).encode(),
             )
         )

@@ -206,6 +206,8 @@ def check(run: Run) -> None:
         if not path.startswith("/") or ".." in path.split("/"):
             raise BoxRefused(f"{run.argv[0]} was not run", f"{path} is not an absolute path", "write it from the root")
     for mount in run.mounts:
+        if os.path.normpath(mount.target) == "/" or f"{mount.target}/".startswith(("/proc/", "/dev/")):
+            raise BoxRefused(f"{run.argv[0]} was not run", f"a mount would replace {mount.target} of the box", "choose another target")
         if not os.path.lexists(mount.source):
             raise BoxRefused(f"{run.argv[0]} was not run", f"{mount.source} does not exist on this host", "correct the mount")
     if find_program(run) is None:
