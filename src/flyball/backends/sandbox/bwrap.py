@@ -31,7 +31,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flyball.backends.sandbox import seccomp
+from flyball.backends.sandbox.seccomp import build
 from flyball.backends.sandbox.spawn import (
     PATH,
     SYSTEM,
@@ -88,7 +88,7 @@ class BwrapBox:
         for tool in ("prlimit", "setpriv"):
             if shutil.which(tool, path=PATH) is None:
                 raise BoxRefused("no bubblewrap level on this host", f"{tool} is not installed", "apt install util-linux")
-        seccomp.build()
+        build()
         self._root = owns_all_uids()
 
     async def run(self, run: Run) -> Ran:
@@ -119,7 +119,7 @@ class BwrapBox:
         changes = run.write or any(mount.write for mount in run.mounts)
         owner = None if changes else find_spare_uid()
         note = Tap(4_096)
-        filter_fd = memory_file(seccomp.build(stay=run.host_pids, signals=run.write or not run.host_pids))
+        filter_fd = memory_file(build(stay=run.host_pids, signals=run.write or not run.host_pids))
         options = [*_namespaces(run, user=not self._root), *_capabilities(run, owner=owner, root=self._root)]
         options += [*_files(run), "--clearenv"]
         for name, value in environment(run).items():
@@ -169,7 +169,7 @@ def _files(run: Run) -> list[str]:
     for name in etc(run):
         options += ["--ro-bind", name, name]
     options += ["--ro-bind", "/proc", "/proc"] if run.host_pids else ["--proc", "/proc"]
-    options += ["--dev", "/dev", "--perms", "1777", "--size", str(run.file_bytes), "--tmpfs", "/tmp"]  # noqa: S108 - inside
+    options += ["--dev", "/dev", "--perms", "1777", "--size", str(run.file_bytes), "--tmpfs", "/tmp"]  # noqa: S108 - the box has its own /tmp
     for mount in sorted(run.mounts, key=lambda m: len(m.target)):
         options += ["--bind" if mount.write else "--ro-bind", mount.source, mount.target]
     return [*options, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", run.cwd]
