@@ -84,7 +84,9 @@ def start(home: Path, alert_url: str, token: str, *, prometheus: bool = False, r
         )
         _write(lab, settings)
         argv = python_argv("supervisor", str(lab.home))
-        subprocess.run(argv, env=child_environment(), cwd=lab.home, check=True, timeout=10)
+        born = subprocess.run(argv, env=child_environment(), cwd=lab.home, capture_output=True, check=False, timeout=10)
+        if born.returncode:
+            raise LabError(f"The lab's supervisor did not start: {born.stderr.decode(errors='replace').strip()[-200:]}")
         if not wait_until(lambda: _well(lab), START_DEADLINE_S):
             said = _last_words(lab)
             _clear(lab)
