@@ -1,1 +1,1 @@
-""""""
+"""Doors for people and programs."""

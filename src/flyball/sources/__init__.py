@@ -1,1 +1,1 @@
-""""""
+"""One file per way that work is opened."""

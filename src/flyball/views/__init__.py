@@ -1,1 +1,1 @@
-""""""
+"""Folded from the log, rebuildable."""
