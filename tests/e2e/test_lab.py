@@ -378,9 +378,7 @@ def test_without_mounts_the_quota_is_kept_by_the_lab(home: Path, monkeypatch: py
 def test_a_lab_in_a_namespace_is_reached_from_outside(home: Path) -> None:
     if not logfs.can_unshare():
         pytest.skip("user namespaces are switched off here")
-    program = (
-        "import sys; from pathlib import Path; from flyball.lab import estate; estate.start(Path(sys.argv[1]), '', '')"
-    )
+    program = "import sys; from pathlib import Path; from flyball.lab import estate; estate.start(Path(sys.argv[1]), '', '')"
     argv = [*estate.namespace_argv(), sys.executable, "-c", program, str(home)]
     subprocess.run(argv, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "src")}, check=True, timeout=30)
     assert estate.status(home)["logfs"] == {

@@ -175,19 +175,14 @@ class Book:
     def inhibited(self, alert: Alert) -> bool:
         """Say whether a firing alert that explains this one speaks for it."""
         stronger = INHIBITED_BY.get(alert.rule.name, ())
-        return any(
-            other.firing and other.service == alert.service and other.rule.name in stronger
-            for other in self.alerts.values()
-        )
+        return any(other.firing and other.service == alert.service and other.rule.name in stronger for other in self.alerts.values())
 
     def due(self, now: float) -> list[Alert]:
         """What has to be told now: new, to be repeated, to be tried again, or resolved."""
         return [
             alert
             for alert in self.alerts.values()
-            if alert.firing_since is not None
-            and now >= alert.next_at
-            and (alert.resolved_at is not None or not self.inhibited(alert))
+            if alert.firing_since is not None and now >= alert.next_at and (alert.resolved_at is not None or not self.inhibited(alert))
         ]
 
     def told(self, alert: Alert, *, again: bool, now: float) -> None:

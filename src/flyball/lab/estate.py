@@ -145,7 +145,7 @@ def catalogue(home: Path) -> dict[str, Any]:
         "log_dir": str(lab.mountpoint),
         "mountpoint": str(lab.mountpoint),
         "rotated_logs": "web.log.*",
-        "config_repo": str(lab.config_repo),
+        "config_repo": str(lab.config_file.parent),
         "config_file": str(lab.config_file),
         "depends_on": ["store"],
     }
@@ -257,7 +257,7 @@ def _clear(lab: Lab) -> None:
     _end_all(lab)
     for name in ("pids", "state", "logs", "logfs", "prometheus", "alertmanager"):
         shutil.rmtree(lab.home / name, ignore_errors=True)
-    for path in (lab.units_path, lab.targets_file, lab.home / "load.json"):
+    for path in (lab.home / "units.json", lab.targets_file, lab.home / "load.json"):
         path.unlink(missing_ok=True)
 
 
@@ -290,13 +290,12 @@ def _write(lab: Lab, settings: Settings) -> None:
     repo.make(lab.config_file, settings.web_port, settings.store_port)
     write_targets(lab)
     units: list[dict[str, Any]] = [
-        {"name": name, "argv": python_argv(name, str(lab.home)), "restart": "on-failure"}
-        for name in ("store", "web", "load", "prober")
+        {"name": name, "argv": python_argv(name, str(lab.home)), "restart": "on-failure"} for name in ("store", "web", "load", "prober")
     ]
     units[1]["nofile"] = 96
     if settings.prometheus:
         units += telemetry.units(lab, settings)
-    write_whole(lab.units_path, json.dumps(units, indent=2) + "\n")
+    write_whole(lab.home / "units.json", json.dumps(units, indent=2) + "\n")
 
 
 def _renew(lab: Lab, settings: Settings) -> None:

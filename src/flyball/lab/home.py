@@ -63,19 +63,9 @@ class Lab:
         return self.home / ctl.SOCKET_NAME
 
     @property
-    def units_path(self) -> Path:
-        """The units that the supervisor runs, as JSON."""
-        return self.home / "units.json"
-
-    @property
-    def config_repo(self) -> Path:
-        """The git worktree with web's configuration."""
-        return self.home / "web-config"
-
-    @property
     def config_file(self) -> Path:
-        """The file that web reads at start."""
-        return self.config_repo / "web.toml"
+        """The file that web reads at start, in a git worktree of its own."""
+        return self.home / "web-config" / "web.toml"
 
     @property
     def targets_file(self) -> Path:
@@ -116,9 +106,7 @@ class Lab:
         except FileNotFoundError:
             raise LabError(f"No lab in {self.home}. Start one with: flyball lab start --home {self.home}") from None
         except (ValueError, TypeError) as error:
-            raise LabError(
-                f"{self.settings_path} cannot be read ({error}). Remove {self.home} and start anew."
-            ) from None
+            raise LabError(f"{self.settings_path} cannot be read ({error}). Remove {self.home} and start anew.") from None
 
     def pid_path(self, name: str) -> Path:
         """The pid file of a unit, a stray or the supervisor."""
