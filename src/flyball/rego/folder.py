@@ -4,6 +4,7 @@ The folder holds `*.rego` (Rego v1), `data.yaml` (the tables that the rules look
 """
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -58,6 +59,19 @@ def read_folder(folder: Path, schema: bytes = b"") -> Folder:
     return Folder(modules, data[0] if data else {}, parsed, f"sha256:{digest.hexdigest()}")
 
 
+class _Loader(yaml.SafeLoader):
+    """Plain YAML in which no key may stand twice: only the last one would count, unseen."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - yaml's own signature
+        """Builds a mapping, or refuses its second equal key."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key `{key.value}` stands twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def _decoded(name: str, raw: bytes) -> str:
     try:
         return raw.decode()
@@ -68,7 +82,8 @@ def _decoded(name: str, raw: bytes) -> str:
 
 def _parsed(name: str, raw: bytes) -> Any:
     try:
-        return _plain(name, yaml.safe_load(_decoded(name, raw)))
+        parsed = yaml.load(_decoded(name, raw), _Loader)  # noqa: S506 - it is a SafeLoader
+        return _plain(name, parsed)
     except yaml.MarkedYAMLError as fault:
         mark = fault.problem_mark
         line, col = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -92,7 +107,7 @@ def _plain(name: str, value: Any) -> Any:
         return {key: _plain(name, held) for key, held in value.items()}
     if isinstance(value, list):
         return [_plain(name, held) for held in value]
-    if isinstance(value, str | int | float):
+    if isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     what = f"a value that policies cannot read: {value!r}"
     why = "keys are texts; values are texts, numbers, booleans, lists, mappings or times with a zone; never null"
