@@ -242,6 +242,7 @@ def test_no_rules_deny(engine: Callable[..., RegopyPolicy]) -> None:
 def test_an_incomplete_table_is_denied_by_default(copy: Path) -> None:
     data = (copy / "data.yaml").read_text()
     (copy / "data.yaml").write_text(data.replace("group: {prod: sre, other: sre}", "group: {prod: sre}"))
+    (copy / "data.schema.json").unlink()
     policy, _ = policy_regopy._compiled(copy, 2000)
     question = cases.merge(BASE, {"target": {"env": "dev"}, "grant": {"env": ["dev"]}})
     assert (policy.ask(question).effect, policy.ask(question).rule) == ("deny", "default.deny")
@@ -452,6 +453,31 @@ def test_bad_tables_do_not_load(tmp_path: Path, data: str, what: str, why: str) 
     assert (refused.value.what, refused.value.why) == (f"data.yaml:{what}", why)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("    from: 2025", "    form: 2025", '/freezes/0: "from" is a required property'),
+        ("{quorum: 2, factor: totp}", "{quorum: 0, factor: totp}", "/approvals/destructive/quorum: 0 is less than the minimum of 1"),
+        ("  attempts: 3", "  atempts: 3", "/limits: "),
+        ("normal: red", "normal: rde", "/zones/git.revert/prod/normal: "),
+        ("lab: prod", "lab: production", "/environments/lab: "),
+    ],
+)
+def test_a_misspelt_table_does_not_load(copy: Path, old: str, new: str, why: str) -> None:
+    data = (copy / "data.yaml").read_text()
+    assert old in data
+    (copy / "data.yaml").write_text(data.replace(old, new, 1))
+    with pytest.raises(PolicyError) as refused:
+        load(copy)
+    assert refused.value.what == "data.yaml:1:1: a table is malformed"
+    assert why in refused.value.why
+
+
+def test_the_engine_has_every_builtin_that_rules_may_call() -> None:
+    known = policy_regopy._engine()
+    assert [name for name in sorted(source.BUILTINS) if not known.is_builtin(name)] == []
+
+
 def test_text_that_is_no_text_does_not_load(tmp_path: Path) -> None:
     (tmp_path / "a.rego").write_bytes(b"package flyball\n\xff\n")
     with pytest.raises(PolicyError, match=r"^a\.rego:2:1: not UTF-8$"):
@@ -466,7 +492,7 @@ def test_a_time_in_the_tables_is_unix_seconds(tmp_path: Path) -> None:
 # Cases
 
 
-@pytest.mark.parametrize("result", run_cases(load(SHIPPED), SHIPPED), ids=lambda result: result.name)
+@pytest.mark.parametrize("result", run_cases(policy_regopy._compiled(SHIPPED, 2000)[0], SHIPPED), ids=lambda result: result.name)
 def test_the_shipped_case(result: cases.CaseResult) -> None:
     assert result.passed, (result.expected, result.got)
 
@@ -548,7 +574,7 @@ def test_the_loss_of_any_rule_is_noticed(copy: Path, file: str) -> None:
 
 def test_any_byte_changes_the_digest(copy: Path) -> None:
     before = read_folder(copy, b"{}").digest
-    files = sorted(path for path in copy.rglob("*") if path.suffix in {".rego", ".yaml"})
+    files = sorted(path for path in copy.rglob("*") if path.suffix in {".rego", ".yaml"} or path.name == "data.schema.json")
     seen = {before, read_folder(copy, b"{ }").digest}
     for path in files:
         whole = path.read_bytes()

@@ -229,6 +229,7 @@ def _compiled(folder: Path, timeout_ms: int) -> tuple[RegopyPolicy, Folder]:
     """Everything of the gate but the cases."""
     held = _read(folder)
     modules = [source.read(name, text) for name, text in held.modules.items()]
+    _refuse(_lint_data(held))
     _refuse(finding for module in modules for finding in source.lint_form(module))
     _refuse(source.lint_set(modules, ENTRYPOINT))
     engine = _engine()
@@ -250,6 +251,18 @@ def _compiled(folder: Path, timeout_ms: int) -> tuple[RegopyPolicy, Folder]:
     _refuse(_lint_bundle(bundle))
     count = sum(len(module.statements) for module in modules)
     return RegopyPolicy(held, count, lambda: _Evaluator(bundle), timeout_ms), held
+
+
+def _lint_data(held: Folder) -> Iterable[Finding]:
+    """A table with a misspelt key would leave the rule that reads it silent."""
+    try:
+        wrong = _first_error(jsonschema_rs.Draft202012Validator(dict(held.data_schema)), held.data)
+    except ValueError as fault:
+        why = str(fault).splitlines()[0]
+        yield Finding("data.schema.json", 1, 1, "no JSON Schema", why, "correct the file")
+        return
+    if wrong:
+        yield Finding("data.yaml", 1, 1, "a table is malformed", wrong, "see data.schema.json")
 
 
 def _lint_bundle(bundle: regopy.Bundle) -> Iterable[Finding]:
