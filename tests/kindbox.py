@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import json
 import os
 import signal
 import sys
@@ -208,6 +209,13 @@ class Service:
         answer = (await reader.read()).decode()
         writer.close()
         return answer
+
+    async def crash(self) -> None:
+        """Kill the process and see it gone."""
+        kill(json.loads(await self.ask("status"))["pid"])
+        async with asyncio.timeout(10):
+            while json.loads(await self.ask("status"))["state"] != "crashed":  # noqa: ASYNC110 -- another process tells nobody when it is gone
+                await asyncio.sleep(0.01)
 
     def facts(self) -> dict[str, object]:
         control = {
