@@ -163,26 +163,32 @@ def _paths(hands: Hands) -> list[str]:
     service, given = hands.action.args.get("service"), hands.action.args.get("paths")
     if service != hands.target.name:
         raise BadInput(f"the service is not {hands.target.name}", "the argument and the target differ", "name the target itself")
-    allowed, pattern = hands.target.facts.get("paths"), hands.target.facts.get("rotated")
-    prefixes = [p.rstrip("/") for p in allowed if isinstance(p, str) and p.rstrip("/")] if isinstance(allowed, list | tuple) else []
+    pattern = hands.target.facts.get("rotated")
     paths = [path for path in given if isinstance(path, str)] if isinstance(given, list | tuple) else []
     if not paths or len(set(paths)) != len(paths) or len(paths) > _MOST:
         raise BadInput("the paths do not serve", f"1 to {_MOST} different paths are moved at once", "name rotated files of the service")
     for path in paths:
-        head, _, name = path.rpartition("/")
+        name = path.rpartition("/")[2]
         plain = path.isprintable() and not {"", ".", ".."} & set(path.split("/")[1:])
-        inside = any(head == prefix or head.startswith(f"{prefix}/") for prefix in prefixes)
-        if not plain or not inside or not isinstance(pattern, str) or not fnmatchcase(name, pattern):
+        if not plain or not _prefix(hands, path) or not isinstance(pattern, str) or not fnmatchcase(name, pattern):
             shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in path)
             why = "it is no rotated file under a path that the catalogue entry names"
             raise BadInput(f"file.quarantine may not move {shown}", why, "see facts.paths and facts.rotated")
     return paths
 
 
+def _prefix(hands: Hands, path: str) -> str:
+    """Give the longest allowed prefix that holds `path`, or an empty string. By text alone: the program follows no symlink below it."""
+    allowed = hands.target.facts.get("paths")
+    known = [p.rstrip("/") for p in allowed if isinstance(p, str)] if isinstance(allowed, list | tuple) else []
+    return max((p for p in known if p and path.startswith(f"{p}/")), key=len, default="")
+
+
 async def _ask(hands: Hands, question: dict[str, Any], paths: Sequence[str], *, write: bool) -> dict[str, Any]:
     """Ask the program in the box. Raises Unreachable with its one line where it refuses or fails."""
-    folders = sorted({path.rpartition("/")[0] for path in paths} | {_quarantine(hands)})
-    nested = [place for place in folders if not any(place.startswith(f"{other}/") for other in folders)]
+    # The operator's prefixes are bound, never a file's own folder: a bind follows symlinks, the program does not.
+    folders = {_prefix(hands, path) for path in paths} | {_quarantine(hands)}
+    nested = [place for place in sorted(folders) if place and not any(other and place.startswith(f"{other}/") for other in folders)]
     ran = await hands.box.run(
         Run(
             _ARGV,
