@@ -153,6 +153,7 @@ class Deed:
     verified: bool | None = None
     verify_note: str = ""
     attempts: int = 0
+    checks: int = 0  # looks of the observer so far
     cost_micros: int = 0
     intended_at: float = 0.0
     settled_at: float = 0.0

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NewType, TypeAlias
+from typing import TYPE_CHECKING, NewType, TypeAlias
 
-Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+if TYPE_CHECKING:
+    Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
+else:
+    Json = object  # a recursive alias cannot be resolved at run time; `wire` takes it for "any JSON"
 Doc: TypeAlias = Mapping[str, Json]
 
 SessionId = NewType("SessionId", str)  # s-xxxxxxxx
