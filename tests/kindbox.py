@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import json
 import os
 import signal
 import sys
@@ -77,17 +78,17 @@ class Crash(BaseException):
 
 
 class CrashingBox:
-    """Dies before or after the n-th run that is meant to change something; counts all of them."""
+    """Dies right after its n-th run; 0: before the first. What comes before the next run is the same as right after the last."""
 
-    def __init__(self, box: Box, at: int, *, after: bool) -> None:
-        self.level, self._box, self._at, self._after = box.level, box, at, after
+    def __init__(self, box: Box, at: int) -> None:
+        self.level, self._box, self._at = box.level, box, at
         self.calls = 0
 
     async def run(self, run: Run) -> Ran:
-        self.calls += 1
-        if self.calls == self._at and not self._after:
+        if self.calls == self._at:
             raise Crash
         ran = await self._box.run(run)
+        self.calls += 1
         if self.calls == self._at:
             raise Crash
         return ran
@@ -208,6 +209,13 @@ class Service:
         answer = (await reader.read()).decode()
         writer.close()
         return answer
+
+    async def crash(self) -> None:
+        """Kill the process and see it gone."""
+        kill(json.loads(await self.ask("status"))["pid"])
+        async with asyncio.timeout(10):
+            while json.loads(await self.ask("status"))["state"] != "crashed":  # noqa: ASYNC110 -- another process tells nobody when it is gone
+                await asyncio.sleep(0.01)
 
     def facts(self) -> dict[str, object]:
         control = {

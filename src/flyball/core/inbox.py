@@ -13,10 +13,10 @@ from dataclasses import replace
 from flyball import wire
 from flyball.core.guard import guard
 from flyball.core.keys import Who
-from flyball.core.sessions import OBSERVER, Sessions, row_of
+from flyball.core.sessions import Sessions, row_of
 from flyball.errors import BadInput, Conflict, Moved, NotFound, TooLarge
 from flyball.model.action import Reach, Zone
-from flyball.model.grant import Agent, Grant
+from flyball.model.grant import OBSERVER, Agent, Grant
 from flyball.model.ids import Digest, GrantId, Json, SessionId, ValueId
 from flyball.model.log import Change, Entry, Put, Row, Settle
 from flyball.model.provenance import Integrity, Value
