@@ -133,13 +133,14 @@ def catalogue(home: Path) -> dict[str, Any]:
     """Give web and store as Flyball's service catalogue wants them: the content of a ``catalogue.yaml``.
 
     Each service: name, env, region, sensitivity, owner, depends_on, and ``facts``: ``control`` (argv vectors start, stop, restart,
-    status), ``control_mounts`` (what a sandbox must show for those to run), health_url, page_url, port, log, paths (what may be looked
-    at), pid_file, status_file; web also mountpoint, rotated (a pattern of names), quarantine, repo, config_file. Paths are absolute.
+    status), ``control_mounts`` (what a sandbox must show for those to run), health_url, port, log, paths (what may be looked
+    at), pid_file, status_file; web also page_url, mountpoint, rotated (a pattern of names), quarantine, repo, config_file. Paths are absolute.
     """
     lab = _existing(home, running=False)
     settings = lab.settings()
     web = {
         **_facts(lab, "web", settings.web_port),
+        "page_url": lab.web_url("/"),
         "log": str(lab.mountpoint / "web.log"),
         "mountpoint": str(lab.mountpoint),
         "rotated": "web.log.*",
@@ -168,7 +169,6 @@ def _facts(lab: Lab, name: str, port: int) -> dict[str, Any]:
         "unit": name,
         "port": port,
         "health_url": f"http://127.0.0.1:{port}/healthz",
-        "page_url": f"http://127.0.0.1:{port}/",
         "control": {verb: [python, "-I", program, str(lab.socket), verb, name] for verb in ctl.VERBS},
         "control_mounts": [{"source": path, "target": path} for path in shown],
         "output": str(lab.logs / f"{name}.out"),
