@@ -134,7 +134,8 @@ def catalogue(home: Path) -> dict[str, Any]:
 
     Each service: name, env, region, sensitivity, owner, depends_on, and ``facts``: ``control`` (argv vectors start, stop, restart,
     status), ``control_mounts`` (what a sandbox must show for those to run), health_url, port, log, paths (what may be looked
-    at), pid_file, status_file; web also page_url, mountpoint, rotated (a pattern of names), quarantine, repo, config_file. Paths are absolute.
+    at), pid_file, status_file; web also page_url, mountpoint, rotated (a pattern of names), quarantine, repo, config_file. All paths
+    are absolute.
     """
     lab = _existing(home, running=False)
     settings = lab.settings()
