@@ -25,7 +25,7 @@ import uvloop
 
 from flyball.backends.sandbox import BoxRefused, BwrapBox, LandlockBox, RefusingBox, choose, findings, probe, seccomp
 from flyball.backends.sandbox import select as selection
-from flyball.backends.sandbox.landlock import abi
+from flyball.backends.sandbox.launch import abi
 from flyball.backends.sandbox.probe import ROWS, interpreter
 from flyball.model.box import Level, Mount, Net, Ran, Run
 
@@ -130,6 +130,11 @@ async def test_a_program_inside_is_held(box: BwrapBox | LandlockBox, row: str) -
     assert (await probe(box))[row] == ""
 
 
+@pytest.mark.parametrize("row", [row for row in ROWS if row != "limits"])
+async def test_a_program_that_writes_is_held_as_well(bwrap: BwrapBox, row: str) -> None:
+    assert (await probe(bwrap, write=True))[row] == ""
+
+
 async def test_the_probe_sees_every_hole_of_a_box_without_walls() -> None:
     holes = {row for row, did in (await probe(Naked())).items() if did}
     # A host may forbid these two to everyone.
@@ -196,12 +201,29 @@ async def test_a_program_may_reopen_its_own_output(bwrap: BwrapBox) -> None:
     assert (ran.out, ran.err) == (b"in", b"e\n")
 
 
-async def test_no_run_holds_capabilities_that_change_anything(bwrap: BwrapBox, tmp_path: Path) -> None:
-    read_only = 1 << 2  # CAP_DAC_READ_SEARCH
-    for mounts, host_pids in (((), False), ((Mount(str(tmp_path), "/data", write=True),), False), ((), True)):
-        run = Run(argv=("grep", "CapEff", "/proc/self/status"), mounts=mounts, host_pids=host_pids)
+async def test_no_run_holds_capabilities_beyond_its_need(bwrap: BwrapBox, tmp_path: Path) -> None:
+    read_all, kill = 1 << 2, 1 << 5  # CAP_DAC_READ_SEARCH, CAP_KILL
+    mounts = (Mount(str(tmp_path), "/data", write=True),)
+    argv = ("grep", "CapEff", "/proc/self/status")
+    for run, allowed in (
+        (Run(argv=argv), read_all),
+        (Run(argv=argv, host_pids=True), read_all),
+        (Run(argv=argv, mounts=mounts), 0),
+        (Run(argv=argv, write=True), 0),
+        (Run(argv=argv, write=True, host_pids=True), kill),
+    ):
         held = int((await bwrap.run(run)).out.split()[1], 16)
-        assert held & ~read_only == 0
+        assert held & ~allowed == 0
+
+
+@pytest.mark.root
+async def test_under_root_only_a_run_that_writes_is_root(bwrap: BwrapBox) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("the server is not root here")
+    first, second = [(await bwrap.run(Run(argv=("id", "-u")))).out for _ in range(2)]
+    assert b"0" not in {first.strip(), second.strip()}
+    assert first != second
+    assert (await bwrap.run(Run(argv=("id", "-u"), write=True))).out == b"0\n"
 
 
 async def test_many_at_once(bwrap: BwrapBox) -> None:
@@ -505,6 +527,8 @@ def test_an_unknown_machine_is_refused() -> None:
         (Run(argv=("id",), mounts=(Mount("relative", "/x"),)), "relative is not an absolute path"),
         (Run(argv=("id",), mounts=(Mount("/usr", "/a/../../etc"),)), "/a/../../etc is not an absolute path"),
         (Run(argv=("id",), mounts=(Mount("/flyball-none", "/x"),)), "/flyball-none does not exist on this host"),
+        (Run(argv=("id",), mounts=(Mount("/", "/"),)), "a mount would replace / of the box"),
+        (Run(argv=("id",), mounts=(Mount("/proc", "/proc"),)), "a mount would replace /proc of the box"),
         (Run(argv=("id",), cwd="/flyball-none"), "the box could not be set up: bwrap: Can't chdir to /flyball-none"),
     ],
 )

@@ -23,7 +23,7 @@ import pytest
 
 from flyball.lab import ctl, estate, faults, logfs, telemetry
 from flyball.lab.alert import NEVER, RULES, Book, Sample, fingerprint, label_set, message
-from flyball.lab.home import Lab, LabError, http_status, process_state, wait_until
+from flyball.lab.home import Lab, LabError, http_status, process_state, start_ticks, wait_until
 
 TOKEN = "token-of-the-test"
 SEEN_S = 12.0
@@ -136,7 +136,7 @@ class Tour:
     home: Path
     receiver: Receiver
     seen: dict[str, Seen]
-    pids: list[int]
+    pids: list[tuple[int, int | None]]  # with the moment of its start: numbers come again
     catalogue: dict[str, Any]
 
 
@@ -146,7 +146,8 @@ def tour(home: Path, names: tuple[str, ...], *, prometheus: bool = False) -> Tou
         estate.start(home, receiver.url, TOKEN, prometheus=prometheus)
         seen = {name: suffer(home, receiver, name) for name in names}
         lab = Lab(home)
-        pids = [lab.pid(path.stem) or 0 for path in (home / "pids").glob("*.pid")]
+        alive = [lab.pid(path.stem) or 0 for path in (home / "pids").glob("*.pid")]
+        pids = [(pid, start_ticks(pid)) for pid in alive]
         facts = estate.catalogue(home)
     finally:
         estate.stop(home)
@@ -161,7 +162,7 @@ def tours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         runs: dict[str, Any] = {f"lab{number}": pool.submit(tour, folder / f"lab{number}", names)
                                 for number, names in enumerate(TOURS)}  # fmt: skip
         if not telemetry.find_missing():
-            runs["real"] = pool.submit(tour, folder / "real", ("kill",), prometheus=True)
+            runs["real"] = pool.submit(tour, folder / "real", ("kill", "disk"), prometheus=True)
         yield {name: run.result() for name, run in runs.items()}
 
 
@@ -273,13 +274,15 @@ def test_the_real_alertmanager_says_the_same(tours: dict[str, Tour]) -> None:
     assert real["endsAt"] == mine["endsAt"]
     assert real["annotations"]["summary"] == mine["annotations"]["summary"]
     assert "Connection refused" in real["annotations"]["description"]
-    assert tours["real"].seen["kill"].resolved[0] is not None
+    for name, seen in tours["real"].seen.items():
+        assert None not in [*seen.firing, *seen.resolved]
+        assert seen.names == seen_of(tours, name).names == set(faults.load(name).ALERTS)
 
 
 def test_stop_leaves_no_process_and_no_mount(tours: dict[str, Tour]) -> None:
     for each in tours.values():
         assert len(each.pids) >= 5
-        assert [pid for pid in each.pids if process_state(pid) not in {"", "Z"}] == []
+        assert [pid for pid, started in each.pids if start_ticks(pid) == started] == []
         assert not logfs.mounted(each.home / "logfs")
         assert not (each.home / "control.sock").exists()
         estate.stop(each.home)  # once more is no error
@@ -353,6 +356,12 @@ def test_a_start_cleans_up_after_a_killed_supervisor(home: Path) -> None:
     assert lab.pid("web") not in {None, old["web"]}
     assert [pid for pid in (*old.values(), stray) if process_state(pid or 0) not in {"", "Z"}] == []
     assert len(list(home.glob("logfs/web.log"))) == 1
+    left = lab.pid("web")
+    os.kill(lab.pid("supervisor") or 0, signal.SIGKILL)
+    assert wait_until(lambda: lab.pid("supervisor") is None, 5.0)
+    estate.stop(home)
+    assert process_state(left or 0) in {"", "Z"}
+    assert not logfs.mounted(home / "logfs")
 
 
 def test_without_mounts_the_quota_is_kept_by_the_lab(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -422,6 +431,24 @@ def test_the_book_repeats_retries_and_forgets() -> None:
     assert tell(9.8, up=True) == ["resolved"]
     assert tell(30.0, up=True) == []
     assert book.alerts == {}
+
+
+def test_a_symptom_is_not_told_while_its_cause_is() -> None:
+    book = Book(repeat_s=60.0)
+    on_disk = label_set(service="web", mountpoint="/logs", env="lab")
+    for now, used, errors in ((0.0, 1.0, 1.0), (3.0, 1.0, 1.0)):
+        book.observe(
+            [
+                Sample("lab_disk_used_ratio", on_disk, used),
+                Sample("lab_error_ratio", label_set(service="web"), errors),
+                Sample("lab_error_ratio", label_set(service="shop"), errors),
+            ],
+            now,
+        )
+    told = {(alert.rule.name, alert.service) for alert in book.due(3.0)}
+    assert told == {("DiskAlmostFull", "web"), ("ServiceErrors", "shop")}
+    book.observe([Sample("lab_disk_used_ratio", on_disk, 0.1)], 6.0)  # the cause is gone, the symptom is not
+    assert ("ServiceErrors", "web") in {(alert.rule.name, alert.service) for alert in book.due(6.0)}
 
 
 def test_rules_measure_different_things() -> None:

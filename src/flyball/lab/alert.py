@@ -21,7 +21,7 @@ Labels = tuple[tuple[str, str], ...]  # sorted by name
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rule:
-    """Fires when `metric` is at least `threshold` (below it, with `below`) for `for_s`; keeps firing `hold_s` longer."""
+    """Fires when `metric` is at least `threshold` (or, with `below`, less) for `for_s`; goes on for `hold_s` after."""
 
     name: str
     metric: str

@@ -84,7 +84,9 @@ def start(home: Path, alert_url: str, token: str, *, prometheus: bool = False, r
         )
         _write(lab, settings)
         argv = python_argv("supervisor", str(lab.home))
-        subprocess.run(argv, env=child_environment(), cwd=lab.home, check=True, timeout=10)
+        born = subprocess.run(argv, env=child_environment(), cwd=lab.home, capture_output=True, check=False, timeout=10)
+        if born.returncode:
+            raise LabError(f"The lab's supervisor did not start: {born.stderr.decode(errors='replace').strip()[-200:]}")
         if not wait_until(lambda: _well(lab), START_DEADLINE_S):
             said = _last_words(lab)
             _clear(lab)
@@ -143,7 +145,7 @@ def catalogue(home: Path) -> dict[str, Any]:
         "log_dir": str(lab.mountpoint),
         "mountpoint": str(lab.mountpoint),
         "rotated_logs": "web.log.*",
-        "config_repo": str(lab.config_repo),
+        "config_repo": str(lab.config_file.parent),
         "config_file": str(lab.config_file),
         "depends_on": ["store"],
     }
@@ -255,7 +257,7 @@ def _clear(lab: Lab) -> None:
     _end_all(lab)
     for name in ("pids", "state", "logs", "logfs", "prometheus", "alertmanager"):
         shutil.rmtree(lab.home / name, ignore_errors=True)
-    for path in (lab.units_path, lab.targets_file, lab.home / "load.json"):
+    for path in (lab.home / "units.json", lab.targets_file, lab.home / "load.json"):
         path.unlink(missing_ok=True)
 
 
@@ -293,7 +295,7 @@ def _write(lab: Lab, settings: Settings) -> None:
     units[1]["nofile"] = 96
     if settings.prometheus:
         units += telemetry.units(lab, settings)
-    write_whole(lab.units_path, json.dumps(units, indent=2) + "\n")
+    write_whole(lab.home / "units.json", json.dumps(units, indent=2) + "\n")
 
 
 def _renew(lab: Lab, settings: Settings) -> None:

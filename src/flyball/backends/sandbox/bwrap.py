@@ -7,14 +7,17 @@ Who it is depends on who the server is:
 
 * server without root: the server's own uid in a new user namespace, without capabilities on the host. What the server may
   read, a mount may show; what it may write, a write mount may change; with `host_pids` it may signal the server's own uid.
-* server as root, a run without write mounts and host processes: a uid of its own per run, outside all passwd files, with
-  CAP_DAC_READ_SEARCH alone, so that it reads what is mounted and owns nothing. It is not root, because the kernel exempts
-  root from RLIMIT_NPROC: a fork bomb of uid 0 has no bound but the time limit.
-* server as root, a run with a write mount or `host_pids`: uid 0 without capabilities and without a user namespace, so that it
-  may change what root owns. With `host_pids` and `write` it keeps CAP_KILL. RLIMIT_NPROC does not bind it.
+* server as root, a run that only reads: a uid of its own per run, outside all passwd files, with CAP_DAC_READ_SEARCH alone,
+  so that it reads what is mounted and owns nothing. It is not root, because the kernel exempts root from RLIMIT_NPROC: a fork
+  bomb of uid 0 has no bound but the time limit.
+* server as root, a run that is meant to `write` or has a write mount: uid 0 without capabilities and without a user namespace,
+  so that it may change what root owns, and only that. With `host_pids` and `write` it keeps CAP_KILL. RLIMIT_NPROC does not
+  bind it: run the server as a user of its own where that matters.
 
 `host_pids` shares the process namespace. Then no namespace gathers the children, so the filter keeps every process in the one
 session that is killed at the end, and a run that is not meant to `write` may send no signals at all.
+
+With `Net.HOST` the host's abstract unix sockets are in reach too: they belong to the network namespace.
 
 Options go through a file descriptor, so that paths and environment values do not show in the host's process list.
 """
@@ -28,7 +31,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flyball.backends.sandbox import seccomp
+from flyball.backends.sandbox.seccomp import build
 from flyball.backends.sandbox.spawn import (
     PATH,
     SYSTEM,
@@ -85,7 +88,7 @@ class BwrapBox:
         for tool in ("prlimit", "setpriv"):
             if shutil.which(tool, path=PATH) is None:
                 raise BoxRefused("no bubblewrap level on this host", f"{tool} is not installed", "apt install util-linux")
-        seccomp.build()
+        build()
         self._root = owns_all_uids()
 
     async def run(self, run: Run) -> Ran:
@@ -113,10 +116,10 @@ class BwrapBox:
         )
 
     def _start(self, run: Run) -> Start:
-        changes = run.host_pids or any(mount.write for mount in run.mounts)
+        changes = run.write or any(mount.write for mount in run.mounts)
         owner = None if changes else find_spare_uid()
         note = Tap(4_096)
-        filter_fd = memory_file(seccomp.build(stay=run.host_pids, signals=run.write or not run.host_pids))
+        filter_fd = memory_file(build(stay=run.host_pids, signals=run.write or not run.host_pids))
         options = [*_namespaces(run, user=not self._root), *_capabilities(run, owner=owner, root=self._root)]
         options += [*_files(run), "--clearenv"]
         for name, value in environment(run).items():
@@ -166,7 +169,7 @@ def _files(run: Run) -> list[str]:
     for name in etc(run):
         options += ["--ro-bind", name, name]
     options += ["--ro-bind", "/proc", "/proc"] if run.host_pids else ["--proc", "/proc"]
-    options += ["--dev", "/dev", "--perms", "1777", "--size", str(run.file_bytes), "--tmpfs", "/tmp"]  # noqa: S108 - inside
+    options += ["--dev", "/dev", "--perms", "1777", "--size", str(run.file_bytes), "--tmpfs", "/tmp"]  # noqa: S108 - the box has its own /tmp
     for mount in sorted(run.mounts, key=lambda m: len(m.target)):
         options += ["--bind" if mount.write else "--ro-bind", mount.source, mount.target]
     return [*options, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", run.cwd]

@@ -9,14 +9,14 @@ A program that ignores the kernel's PDEATHSIG by forking lives on if the server 
 from __future__ import annotations
 
 import base64
-import ctypes
 import json
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flyball.backends.sandbox import seccomp
+from flyball.backends.sandbox.launch import abi
+from flyball.backends.sandbox.seccomp import Sockets, build
 from flyball.backends.sandbox.spawn import (
     SYSTEM,
     BoxRefused,
@@ -38,12 +38,6 @@ if TYPE_CHECKING:
 
 MISSING = "Landlock is not switched on in this kernel"
 SWITCH_ON = "boot a kernel of 5.13 or later with lsm=landlock,... on its command line"
-_CREATE_RULESET, _VERSION = 444, 1
-
-
-def abi() -> int:
-    """Give the kernel's Landlock version, 0 where there is none or it is switched off."""
-    return max(0, int(ctypes.CDLL(None).syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION)))
 
 
 class LandlockBox:
@@ -60,7 +54,7 @@ class LandlockBox:
         """
         if abi() == 0:
             raise BoxRefused("no Landlock on this host", MISSING, SWITCH_ON)
-        seccomp.build()
+        build()
 
     async def run(self, run: Run) -> Ran:
         """Run one argv vector that only reads; every process of it is dead when this returns or is cancelled.
@@ -89,7 +83,7 @@ class LandlockBox:
 
     def _start(self, run: Run) -> Start:
         note = Tap(64)
-        sockets = seccomp.Sockets.INTERNET if run.net is Net.HOST else seccomp.Sockets.NONE
+        sockets = Sockets.INTERNET if run.net is Net.HOST else Sockets.NONE
         paths = [name for name in SYSTEM if Path(name).is_dir()] + etc(run) + [mount.source for mount in run.mounts]
         owner = find_spare_uid()
         # The kernel counts RLIMIT_NPROC over all that its user runs on the host, so that has to be added.
@@ -103,7 +97,7 @@ class LandlockBox:
             "limits": [(number, soft, hard) for number, (soft, hard) in bounds.items()],
             "paths": [*paths, "/proc"] if run.host_pids else paths,
             "network": run.net is Net.HOST,
-            "filter": base64.b64encode(seccomp.build(stay=True, signals=False, sockets=sockets)).decode("ascii"),
+            "filter": base64.b64encode(build(stay=True, signals=False, sockets=sockets)).decode("ascii"),
             "owner": owner,
             "parent": os.getpid(),
             "note": note.sink,

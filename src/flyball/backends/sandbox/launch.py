@@ -1,7 +1,7 @@
 """Puts limits on itself and becomes the program: the inner half of the Landlock level.
 
-Started by `landlock` as `python -I -S launch.py FD`, where FD holds a JSON document; never imported by the server, and so
-free of everything but the standard library. It says "ready" on the note descriptor just before it becomes the program.
+Started by `landlock` as `python -I -S launch.py FD`, where FD holds a JSON document; so it is free of everything
+but the standard library. It says "ready" on the note descriptor just before it becomes the program. The server takes `abi`.
 Landlock: Documentation/userspace-api/landlock.rst of the kernel; the three calls have no wrapper in the C library.
 """
 
@@ -13,6 +13,7 @@ import json
 import os
 import resource
 import signal
+import stat
 import struct
 import sys
 
@@ -68,7 +69,7 @@ def _fence(paths: list[str], *, network: bool) -> None:
     granted += [("/dev/null", _READ_FILE | _WRITE_FILE)]
     for path, allowed in granted:
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        mask = allowed if os.path.isdir(path) else allowed & ~_READ_DIR  # noqa: PTH112 - no imports for one call
+        mask = allowed if stat.S_ISDIR(os.fstat(fd).st_mode) else allowed & ~_READ_DIR
         rule = struct.pack("=Qi", mask, fd)
         _must(_libc.syscall(ADD_RULE, ruleset, _PATH_BENEATH, rule, 0), f"landlock_add_rule {path}")
         os.close(fd)

@@ -20,6 +20,7 @@ from flyball.model.box import Mount, Run
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from flyball.model.box import Ran
     from flyball.ports import Box
 
 ROWS = {
@@ -66,32 +67,43 @@ def _planted() -> Iterator[dict[str, object]]:
             }
 
 
-async def probe(box: Box) -> dict[str, str]:
+async def probe(box: Box, *, write: bool = False) -> dict[str, str]:
     """Run the probe program in `box` and give {row of ROWS: what it managed to do, "" where it was held}.
+
+    With `write`, as a run that is meant to change something, which may be another user.
 
     Raises:
         BoxRefused: the box does not run even this.
 
     """
     python, mounts = interpreter()
+    shown = await box.run(Run(argv=("env", "-0"), timeout_s=_TIMEOUT_S, write=write))
     with _planted() as planted:
-        # C.UTF-8 makes Python set LC_CTYPE for itself; bubblewrap sets PWD to the folder that was asked for.
-        plan = planted | {"names": [*environment(Run(argv=())), "PWD", "LC_CTYPE"], "processes": _PROCESSES}
         ran = await box.run(
             Run(
                 argv=(python, "-I", "-S", "-c", _source()),
                 mounts=mounts,
                 timeout_s=_TIMEOUT_S,
                 processes=_PROCESSES,
-                stdin=json.dumps(plan).encode(),
+                write=write,
+                stdin=json.dumps(planted | {"processes": _PROCESSES}).encode(),
             )
         )
     try:
         answer = json.loads(ran.out)
-        return {row: str(answer[row]) for row in ROWS}
+        return {row: str(answer[row]) if row != "environment" else _foreign(shown) for row in ROWS}
     except (ValueError, KeyError, TypeError) as error:
         last = ran.err.decode(errors="replace").strip().splitlines()[-1:] or [f"code {ran.code}, signal {ran.signal}"]
         raise BoxRefused("the self-test did not run", f"the probe program failed: {last[0]}", "run flyball doctor") from error
+
+
+def _foreign(shown: Ran) -> str:
+    """Name what stands in an environment that should hold what every run has; bubblewrap adds PWD."""
+    names = {line.partition(b"=")[0].decode(errors="replace") for line in shown.out.split(b"\0") if line}
+    extra = sorted(names - {*environment(Run(argv=())), "PWD"})
+    if shown.code != 0 or not names:
+        return "could not be looked at"
+    return f"saw {', '.join(extra)}" if extra else ""
 
 
 def _source() -> str:

@@ -185,7 +185,7 @@ def environment(run: Run) -> dict[str, str]:
 
 def etc(run: Run) -> list[str]:
     """Give the files and folders of the host's /etc that a run may read: those of the list that exist."""
-    return [name for name in (*_ETC, *(_ETC_NET if run.net is Net.HOST else ())) if os.path.exists(name)]  # noqa: PTH110 - text
+    return [name for name in (*_ETC, *(_ETC_NET if run.net is Net.HOST else ())) if Path(name).exists()]
 
 
 def check(run: Run) -> None:
@@ -206,6 +206,8 @@ def check(run: Run) -> None:
         if not path.startswith("/") or ".." in path.split("/"):
             raise BoxRefused(f"{run.argv[0]} was not run", f"{path} is not an absolute path", "write it from the root")
     for mount in run.mounts:
+        if os.path.normpath(mount.target) == "/" or f"{mount.target}/".startswith(("/proc/", "/dev/")):
+            raise BoxRefused(f"{run.argv[0]} was not run", f"a mount would replace {mount.target} of the box", "choose another target")
         if not os.path.lexists(mount.source):
             raise BoxRefused(f"{run.argv[0]} was not run", f"{mount.source} does not exist on this host", "correct the mount")
     if find_program(run) is None:
@@ -227,12 +229,12 @@ def find_program(run: Run) -> str | None:
     """Give the host path of the program that `run` would start, as the box sees it, or None."""
     name = run.argv[0]
     if "/" in name:
-        places: Iterable[str] = (os.path.join(run.cwd, name),)  # noqa: PTH118 - text inside the box, not a path of this host
+        places: Iterable[str] = (str(Path(run.cwd, name)),)
     else:
         places = (f"{folder}/{name}" for folder in environment(run)["PATH"].split(":") if folder.startswith("/"))
     for place in places:
         host = _on_host(run, os.path.normpath(place))
-        if host is not None and os.path.isfile(host) and os.stat(host).st_mode & 0o111:  # noqa: PTH113, PTH116 - as above
+        if host is not None and Path(host).is_file() and Path(host).stat().st_mode & 0o111:
             return host
     return None
 
