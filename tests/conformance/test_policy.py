@@ -355,6 +355,14 @@ CIRCLE = ("recursion need not end", "break the circle of rules")
         ("ok if not input.agent.chain[i] == 3\n", "5:29: unknown name `i`", "reads", DECLARE),
         ("ok if inptu.shadow\n", "5:7: unknown name `inptu`", "reads", DECLARE),
         ("ok if count([z | z > 3]) > 0\n", "5:14: unknown name `z` (and 1 more)", "reads", DECLARE),
+        ("ok if {\n\tcount([a | a := input.now]) > 0\n\ta > 1\n}\n", "7:2: unknown name `a`", "reads", DECLARE),
+        ("ok := 3 if {\n\tx := 1\n} else := 4 if {\n\tx > 2\n}\n", "8:2: unknown name `x`", "reads", DECLARE),
+        (
+            "ok if {\n\tnot a := input.now\n\ta > 1\n}\n",
+            "7:2: a variable that nothing binds in `CallStmt`",
+            "reads",
+            "bind it with `:=` or `some x in xs`",
+        ),
         ("ok if input.kind.nmae == 1\n", "5:7: unknown field `input.kind.nmae`", "reads", "see input.schema.json"),
         (
             "ok if {\n\tsome s in input.kind.sinks\n\tinput.provenance[s].trusted\n}\n",
