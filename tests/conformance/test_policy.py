@@ -33,7 +33,7 @@ ANSWER = {
     "constraints": {},
 }
 CHAIN = "\n".join(f"\tv{place + 1} := v{place}" for place in range(40))
-FILLER = f"\nfiller if {{\n\tv0 := input.now\n{CHAIN}\n}}\n"  # rego-cpp refuses bundles with fewer variables than constants
+FILLER = f"\ntest_filler if {{\n\tv0 := input.now\n{CHAIN}\n}}\n"  # rego-cpp refuses bundles with fewer variables than constants
 GOOD = orjson.dumps(ANSWER).decode()
 
 
@@ -395,6 +395,7 @@ CIRCLE = ("recursion need not end", "break the circle of rules")
         ("ok if input.shadow ; §\n", "5:22: unexpected `§`", "it is no part of Rego", "remove it or close the string"),
         ("ok := [1, 2\n", "5:7: syntax error", "this is unclosed", "correct the line"),
         ("default a := 1\n\ndefault a := 2\n", "7:1: a second default for `a`", "only one can hold", "remove one of them"),
+        ('deney contains "x" if input.shadow\n', "5:1: no rule reads `deney`", "it changes no answer", "correct its name, or remove it"),
         ("count := 3\n", "5:1: a rule named `count`", HIDES, "choose another name"),
         (
             "ok if data.flyball[input.kind.name]\n",
@@ -423,6 +424,13 @@ def test_the_import_must_be_there(tmp_path: Path) -> None:
     (tmp_path / "a.rego").write_text(f"package flyball\n\nanswer := {GOOD}\n")
     with pytest.raises(PolicyError, match=r"^a\.rego:1:1: `import rego\.v1` is missing$"):
         load(tmp_path)
+
+
+def test_another_package_does_not_load(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, f"answer := {GOOD}\n")
+    (folder / "own.rego").write_text("package flybal\n\nimport rego.v1\n\ndeny := 1\n")
+    with pytest.raises(PolicyError, match=r"^own\.rego:1:1: package `flybal`$"):
+        load(folder)
 
 
 def test_the_entrypoint_must_be_there(tmp_path: Path) -> None:

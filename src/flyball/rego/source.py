@@ -128,6 +128,9 @@ def lint_set(modules: Sequence[Module], entrypoint: str) -> Iterator[Finding]:
         yield Finding(modules[0].file, 1, 1, f"no rule `{package}.{answer}`", "it is what the door asks", fix)
     seen: set[tuple[str, str]] = set()
     for module in modules:
+        if module.package != package:
+            what = f"package `{module.package}`"
+            yield Finding(module.file, 1, 1, what, "nothing asks it", f"write `package {package}`")
         for statement, rule in zip(module.statements, module.rules, strict=True):
             at = (module.file, statement[0].line, statement[0].col)
             if rule in BUILTINS | KEYWORDS:
@@ -137,6 +140,19 @@ def lint_set(modules: Sequence[Module], entrypoint: str) -> Iterator[Finding]:
                 if (module.package, rule) in seen:
                     yield Finding(*at, f"a second default for `{rule}`", "only one can hold", "remove one of them")
                 seen.add((module.package, rule))
+
+
+def lint_unused(modules: Sequence[Module], entrypoint: str) -> Iterator[Finding]:
+    """Every rule but the entrypoint and `test_*` must be read by another: a misspelt `deny` would never deny."""
+    used = {entrypoint.rpartition("/")[2]}
+    for module in modules:
+        for statement, rule in zip(module.statements, module.rules, strict=True):
+            used |= {token.text for token in statement if token.kind == "name" and token.text != rule}
+    for module in modules:
+        for statement, rule in zip(module.statements, module.rules, strict=True):
+            if rule not in used and not rule.startswith("test_"):
+                at = (module.file, statement[0].line, statement[0].col)
+                yield Finding(*at, f"no rule reads `{rule}`", "it changes no answer", "correct its name, or remove it")
 
 
 def lint_names(modules: Sequence[Module]) -> Iterator[Finding]:
