@@ -5,11 +5,15 @@ source, plan and cases, and `ask` answers deny for whatever is not one well-form
 rego-cpp 1.5 are dealt with here: it copies texts into its output unescaped, so texts go in escaped; and it prints
 errors to standard output, so its log is off. A third is for authors of rules: `sort`, `min` and `max` compare numbers
 as text, so what they are given must have equally many digits.
+
+Its wheel brings a C++ runtime of its own, which corrupts the heap when another extension with libstdc++ (greenlet, say) was
+loaded before it: `compose` imports this file before anything else, and `load` refuses where that came too late.
 """
 
 import json
 import queue
 import re
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +22,10 @@ from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+_TOO_LATE = "greenlet" in sys.modules and "regopy" not in sys.modules
+
+# isort: split
 
 import jsonschema_rs
 import orjson
@@ -199,6 +207,9 @@ def load(folder: Path, timeout_ms: int = TIMEOUT_MS) -> RegopyPolicy:
     Raises:
         PolicyError: the first thing that is wrong, with file, line and column where they are known.
     """
+    if _TOO_LATE:
+        what, why = "the policy engine cannot run in this process", "greenlet was imported before regopy, which corrupts memory"
+        raise PolicyError(what, why, "import flyball.compose before whatever brings greenlet")
     policy, held = _compiled(folder, timeout_ms)
     for result in cases.run(held.cases, partial(_ask_case, policy)):
         if not result.passed:

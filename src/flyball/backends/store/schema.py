@@ -1,0 +1,79 @@
+"""The shape of the database: numbered migrations, applied when the store opens it.
+
+A migration, once released, is never edited: a new one is added at the end of `MIGRATIONS`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from flyball.errors import NotReady
+
+FILE = "flyball.db"
+"""Name of the database inside the state folder."""
+
+
+def _first(conn: sqlite3.Connection) -> None:
+    """The log, its tree, the status rows and the counters.
+
+    Leaf hashes are nodes of level 0 and stand apart from the entries: they still say what was there when an entry is gone.
+    The indexes on session and action leave out entries that have none.
+    """
+    for statement in (
+        """CREATE TABLE entry (idx INTEGER PRIMARY KEY, at REAL NOT NULL, name TEXT NOT NULL, session TEXT NOT NULL,
+           action TEXT NOT NULL, who TEXT NOT NULL, raw BLOB NOT NULL)""",
+        "CREATE INDEX entry_session ON entry (session) WHERE session <> ''",
+        "CREATE INDEX entry_action ON entry (action) WHERE action <> ''",
+        "CREATE TABLE node (level INTEGER NOT NULL, idx INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (level, idx)) WITHOUT ROWID",
+        """CREATE TABLE row (tbl TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, state TEXT NOT NULL,
+           session TEXT NOT NULL, due_at REAL NOT NULL, body BLOB NOT NULL, PRIMARY KEY (tbl, id))""",
+        "CREATE INDEX row_state ON row (tbl, state, due_at)",
+        "CREATE INDEX row_session ON row (tbl, session) WHERE session <> ''",
+        "CREATE TABLE account (id TEXT PRIMARY KEY, spent INTEGER NOT NULL, held INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE bucket (id TEXT PRIMARY KEY, due_at REAL NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
+        "INSERT INTO meta VALUES ('boot', 0)",
+    ):
+        conn.execute(statement)
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first,)
+
+
+def refuse_newer(conn: sqlite3.Connection, path: Path) -> int:
+    """Give the schema's version. Raises NotReady where a newer Flyball wrote the database."""
+    version = int(conn.execute("PRAGMA user_version").fetchone()[0])
+    if version > len(MIGRATIONS):
+        raise NotReady(
+            f"{path} was written by a newer Flyball",
+            f"its schema is version {version}, this Flyball knows versions up to {len(MIGRATIONS)}",
+            "start the newer Flyball, or put back the backup made before the upgrade",
+        )
+    return version
+
+
+def migrate(conn: sqlite3.Connection, path: Path) -> None:
+    """Bring the database up to the newest version, each step in its own transaction. Raises NotReady for a newer database."""
+    for number in range(refuse_newer(conn, path), len(MIGRATIONS)):
+        conn.execute("BEGIN IMMEDIATE")
+        MIGRATIONS[number](conn)
+        conn.execute(f"PRAGMA user_version = {number + 1}")
+        conn.execute("COMMIT")
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a connection as the server needs it: no implicit transactions, WAL, durable on COMMIT.
+
+    It may be used from several threads (the library is built serialized); the store gives each connection to one.
+    """
+    conn = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False, cached_statements=256)
+    try:
+        conn.execute("PRAGMA journal_mode = WAL")
+        conn.execute("PRAGMA synchronous = FULL")
+        conn.execute("PRAGMA cache_size = -32768")
+    except sqlite3.Error:
+        conn.close()
+        raise
+    return conn
