@@ -259,6 +259,7 @@ def _compiled(folder: Path, timeout_ms: int) -> tuple[RegopyPolicy, Folder]:
     except (regopy.RegoError, ValueError, OSError) as fault:
         raise _refused([_syntax(str(fault), held.modules)]) from fault
     _refuse(plan.lint(planned, orjson.loads(INPUT_SCHEMA.read_bytes()), held.data))
+    _refuse(source.lint_unused(modules, ENTRYPOINT))
     _refuse(_lint_bundle(bundle))
     count = sum(len(module.statements) for module in modules)
     return RegopyPolicy(held, count, lambda: _Evaluator(bundle), timeout_ms), held
