@@ -271,4 +271,4 @@ def test_the_files_are_for_the_owner_only(tmp_path: Path) -> None:
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "state").iterdir()}
     store.close()
     assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
-    assert {name for name, mode in modes.items() if mode & 0o077} == {"log.vkey"}
+    assert {name for name, mode in modes.items() if mode & 0o077} == {"log.vkey", "checkpoint"}

@@ -70,9 +70,11 @@ def connect(path: Path) -> sqlite3.Connection:
     """
     conn = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False, cached_statements=256)
     try:
+        conn.execute("PRAGMA page_size = 2048")  # of a new file: a change touches four or five scattered pages, all go to the WAL
         conn.execute("PRAGMA journal_mode = WAL")
         conn.execute("PRAGMA synchronous = FULL")
-        conn.execute("PRAGMA cache_size = -32768")
+        conn.execute("PRAGMA wal_autocheckpoint = 8000")  # pages: 16 MB
+        conn.execute("PRAGMA cache_size = -32768")  # KiB
     except sqlite3.Error:
         conn.close()
         raise
