@@ -34,6 +34,7 @@ MOST_BEHIND_S = 5.0
 """How far the clock may stand behind the last entry when the store opens, seconds."""
 
 _RAW = "SELECT raw FROM entry"
+_INDEX = "SELECT idx FROM entry"
 _ROW = "SELECT tbl, id, version, body, state, session, due_at FROM row"
 
 
@@ -162,6 +163,9 @@ class SqliteStore:
         """See `ports.Store`. Without a session or an action, a name is found by reading on from `after`."""
         where = ["idx > ?"]
         values: list[str | float] = [after]
+        if action and not session:
+            where.append(f"idx IN ({_of_action(action)})")
+            values += [*_sessions_of(action), action, action]
         for column, value in (("session", session), ("action", action), ("name", name)):
             if value:
                 where.append(f"{column} = ? AND {column} <> ''")
@@ -211,6 +215,18 @@ class SqliteStore:
     def _refuse_closed(self) -> None:
         if self._closed:
             raise NotReady("the store is closed", "the server is stopping", "start it again")
+
+
+def _sessions_of(action: str) -> list[str]:
+    """The sessions that an action may belong to by its name, <session>.<step>."""
+    return [action[:at] for at, one in enumerate(action) if one == "." and at]
+
+
+def _of_action(action: str) -> str:
+    """The query for an action's entries: through its session's index, and through that of odd names."""
+    among = ", ".join("?" for _ in _sessions_of(action))
+    by_session = f"{_INDEX} WHERE session IN ({among}) AND session <> '' AND action = ?"
+    return f"{by_session} UNION ALL {_INDEX} WHERE action = ? AND {schema.ODD_ACTION}"
 
 
 def _row(found: tuple[Any, ...]) -> Row:

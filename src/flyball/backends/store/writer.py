@@ -16,6 +16,7 @@ from queue import Empty, SimpleQueue
 
 from flyball.backends.store.guard import Guard, Key
 from flyball.backends.store.leaf import leaf_bytes
+from flyball.backends.store.schema import node_place
 from flyball.backends.store.seal import Outside, Seal
 from flyball.errors import Fenced, StoreError, StoreFull
 from flyball.model.log import Change
@@ -28,7 +29,7 @@ _MOST_UNSHOWN = 16  # batches after which it is written even if more is coming
 _FAULTS_OF_DATA = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.DataError)
 
 _ENTRY = "INSERT INTO entry (idx, at, name, session, action, who, raw) VALUES (?, ?, ?, ?, ?, ?, ?)"
-_NODE = "INSERT INTO node (level, idx, hash) VALUES (?, ?, ?)"
+_NODE = "INSERT INTO node (place, hash) VALUES (?, ?)"
 _ROW = """INSERT INTO row (tbl, id, version, state, session, due_at, body) VALUES (?, ?, ?, ?, ?, ?, ?)
           ON CONFLICT (tbl, id) DO UPDATE SET version = excluded.version, state = excluded.state, session = excluded.session,
           due_at = excluded.due_at, body = excluded.body"""
@@ -255,8 +256,9 @@ class Writer:
     def _flush_log(self, batch: Batch) -> tuple[Tail, str]:
         """Write entries, nodes and a new signed checkpoint; give where the log then ends, and the checkpoint."""
         frontier, nodes = self._tail.frontier.extend([leaf_hash(row[6]) for row in batch.entries])
+        place = node_place(0, self._tail.frontier.size)
         self._conn.executemany(_ENTRY, batch.entries)
-        self._conn.executemany(_NODE, nodes)
+        self._conn.executemany(_NODE, enumerate((one for _level, _index, one in nodes), place))
         note = self._seal.checkpoint(Head(frontier.size, frontier.root()))
         self._conn.execute(_META, ("checkpoint", note))
         return Tail(frontier, batch.at), note
