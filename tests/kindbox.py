@@ -7,70 +7,19 @@ import os
 import signal
 import sys
 import textwrap
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 from flyball.backends.caller_http import HttpCaller
+from flyball.backends.sandbox import BwrapBox
 from flyball.model.action import Action, Purpose
-from flyball.model.box import Level, Net, Ran, Run
+from flyball.model.box import Ran, Run
 from flyball.model.grant import Target
 from flyball.model.ids import ActionId, Digest, Doc, SessionId
 from flyball.ports import Box, Caller, Hands
 
 NOW = 1_800_000_000.0
-
-
-def _system() -> list[str]:
-    """Give the arguments for /bin and the like: links into /usr where the host has it so."""
-    argv: list[str] = []
-    for name in ("bin", "sbin", "lib", "lib64"):
-        if Path(f"/{name}").is_symlink():
-            argv += ["--symlink", f"usr/{name}", f"/{name}"]
-        elif Path(f"/{name}").is_dir():
-            argv += ["--ro-bind", f"/{name}", f"/{name}"]
-    return argv
-
-
-class BwrapBox:
-    """Minimal file system, empty environment, no network unless asked for."""
-
-    level = Level.BWRAP
-
-    async def run(self, run: Run) -> Ran:
-        argv = ["bwrap", "--ro-bind", "/usr", "/usr", *_system()]
-        argv += ["--dev", "/dev", "--tmpfs", "/tmp", "--unshare-user", "--unshare-ipc", "--unshare-uts", "--clearenv", "--die-with-parent"]
-        argv += ["--ro-bind", "/proc", "/proc"] if run.host_pids else ["--unshare-pid", "--proc", "/proc"]
-        argv += [] if run.net is Net.HOST else ["--unshare-net"]
-        for mount in run.mounts:
-            argv += ["--bind" if mount.write else "--ro-bind", mount.source, mount.target]
-        for name, value in run.env:
-            argv += ["--setenv", name, value]
-        argv += ["--chdir", run.cwd, "--", *run.argv]
-        began = time.perf_counter()
-        process = await asyncio.create_subprocess_exec(
-            *argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
-        timed_out = False
-        try:
-            out, err = await asyncio.wait_for(process.communicate(run.stdin), run.timeout_s)
-        except TimeoutError:
-            process.kill()
-            out, err = await process.communicate()
-            timed_out = True
-        code = process.returncode
-        return Ran(
-            code=None if timed_out or code is None or code < 0 else code,
-            signal=signal.SIGKILL if timed_out else (-code if code is not None and code < 0 else None),
-            out=out[: run.max_output],
-            err=err[: run.max_output],
-            out_truncated=len(out) > run.max_output,
-            err_truncated=len(err) > run.max_output,
-            took_s=time.perf_counter() - began,
-            level=self.level,
-            timed_out=timed_out,
-        )
 
 
 class Crash(BaseException):

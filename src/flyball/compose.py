@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from flyball.backends.policy_regopy import RegopyPolicy  # first of all: see its docstring
+from flyball.backends.policy_regopy import load as load_policy
+
+# isort: split
+
 import asyncio
 import importlib
 import pkgutil
@@ -23,8 +28,6 @@ from flyball.backends.caller_http import HttpCaller
 from flyball.backends.clock import SystemClock
 from flyball.backends.engine_asyncio import AsyncioEngine
 from flyball.backends.freezer_file import FileFreezer
-from flyball.backends.policy_regopy import RegopyPolicy
-from flyball.backends.policy_regopy import load as load_policy
 from flyball.backends.sandbox import choose
 from flyball.backends.store.sqlite import SqliteStore
 from flyball.backends.tracer_otel import OtelTracer

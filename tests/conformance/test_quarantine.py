@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from flyball.errors import BadInput, Unreachable
+from flyball.errors import BadInput, NotReady, Unreachable
 from flyball.kinds import file_quarantine
 from flyball.kinds.file_quarantine import KIND
 from flyball.model.action import Seen
@@ -260,7 +260,7 @@ async def test_a_missing_quarantine_and_other_services_are_refused(place: Place)
     with pytest.raises(BadInput, match="not web"):
         await KIND.plan(hands("file.quarantine", {"service": "store", "paths": paths}, facts(place)))
     gone = hands("file.quarantine", {"service": "web", "paths": paths}, {**facts(place), "quarantine": str(place.away / "none")})
-    with pytest.raises(Unreachable):
+    with pytest.raises(NotReady):
         await KIND.plan(gone)
 
 

@@ -5,11 +5,15 @@ source, plan and cases, and `ask` answers deny for whatever is not one well-form
 rego-cpp 1.5 are dealt with here: it copies texts into its output unescaped, so texts go in escaped; and it prints
 errors to standard output, so its log is off. A third is for authors of rules: `sort`, `min` and `max` compare numbers
 as text, so what they are given must have equally many digits.
+
+Its wheel brings a C++ runtime of its own, which corrupts the heap when another extension with libstdc++ (greenlet, say) was
+loaded before it: `compose` imports this file before anything else, and `load` refuses where that came too late.
 """
 
 import json
 import queue
 import re
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -199,6 +203,9 @@ def load(folder: Path, timeout_ms: int = TIMEOUT_MS) -> RegopyPolicy:
     Raises:
         PolicyError: the first thing that is wrong, with file, line and column where they are known.
     """
+    if _too_late(list(sys.modules)):
+        what, why = "the policy engine cannot run in this process", "greenlet was imported before regopy, which corrupts memory"
+        raise PolicyError(what, why, "import flyball.compose before whatever brings greenlet")
     policy, held = _compiled(folder, timeout_ms)
     for result in cases.run(held.cases, partial(_ask_case, policy)):
         if not result.passed:
@@ -207,6 +214,11 @@ def load(folder: Path, timeout_ms: int = TIMEOUT_MS) -> RegopyPolicy:
             why = f"expected {_brief(result.expected)}, got {_brief(result.got)}"
             raise PolicyError(what, why, "correct the policy, or the case if it is no longer wanted")
     return policy
+
+
+def _too_late(imported: list[str]) -> bool:
+    """Whether greenlet stands before regopy in the order of imports."""
+    return "greenlet" in imported and imported.index("greenlet") < imported.index("regopy")
 
 
 def run_cases(policy: RegopyPolicy, folder: Path) -> list[CaseResult]:
@@ -248,6 +260,7 @@ def _compiled(folder: Path, timeout_ms: int) -> tuple[RegopyPolicy, Folder]:
     except (regopy.RegoError, ValueError, OSError) as fault:
         raise _refused([_syntax(str(fault), held.modules)]) from fault
     _refuse(plan.lint(planned, orjson.loads(INPUT_SCHEMA.read_bytes()), held.data))
+    _refuse(source.lint_unused(modules, ENTRYPOINT))
     _refuse(_lint_bundle(bundle))
     count = sum(len(module.statements) for module in modules)
     return RegopyPolicy(held, count, lambda: _Evaluator(bundle), timeout_ms), held

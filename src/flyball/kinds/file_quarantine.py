@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from flyball.errors import BadInput, Unreachable
+from flyball.errors import BadInput, Unreachable, UserError
 from flyball.model.action import Outcome, Reach, Recipe, Seen
 from flyball.model.box import Mount, Ran, Run
 from flyball.model.ids import Doc
@@ -61,7 +61,7 @@ class FileQuarantine:
             "additionalProperties": False,
         },
         sinks=("/service", "/paths"),
-        endorse={"/service": "catalogue:service", "/paths": "catalogue:rotated"},
+        endorse={"/service": "catalogue:service", "/paths": "target:rotated"},
         reversible=True,
         destructive=False,
         idempotent=True,
@@ -121,8 +121,8 @@ async def _act(hands: Hands, recipe: Recipe, verb: str) -> tuple[Outcome, dict[s
     try:
         question = {"verb": verb, **_question(hands, recipe)}
         said = await _ask(hands, question, [str(file["path"]) for file in _files(recipe)], write=True)
-    except (BadInput, Unreachable) as e:
-        return Outcome(ok=False, error=e.what, level=hands.box.level), None
+    except UserError as e:
+        return Outcome(ok=False, error=f"{e.what}: {e.why}", level=hands.box.level), None
     return Outcome(ok=True, level=hands.box.level), said
 
 
@@ -131,7 +131,7 @@ async def _seen(hands: Hands, recipe: Recipe, *, happened: set[str], absent: set
     try:
         question = {"verb": "look", **_question(hands, recipe)}
         states = set((await _ask(hands, question, [str(file["path"]) for file in _files(recipe)], write=False))["states"])
-    except (BadInput, Unreachable):
+    except UserError:
         return Seen.UNSURE
     if states <= happened:
         return Seen.HAPPENED

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flyball.errors import BadInput, Unreachable
+from flyball.errors import BadInput, Unreachable, UserError
 from flyball.model.action import Outcome, Reach, Recipe, Seen
 from flyball.model.box import Mount, Run
 from flyball.model.ids import Doc
@@ -112,8 +112,8 @@ class GitRevert:
             if found.head != recipe.before.get("head"):
                 return Outcome(ok=False, error="the branch has moved since this was planned", level=hands.box.level)
             return _outcome(hands, await _revert(hands, commit, recipe.diff, undo=False), already=False)
-        except (BadInput, Unreachable) as e:
-            return Outcome(ok=False, error=e.what, level=hands.box.level)
+        except UserError as e:
+            return Outcome(ok=False, error=f"{e.what}: {e.why}", level=hands.box.level)
 
     async def probe(self, hands: Hands, recipe: Recipe) -> Seen:
         """Look for the commit that carries this action's mark."""
@@ -121,7 +121,7 @@ class GitRevert:
             if (await _find(hands, recipe)).done:
                 return Seen.HAPPENED
             return Seen.UNSURE if await _dirty(hands) else Seen.ABSENT
-        except (BadInput, Unreachable):
+        except UserError:
             return Seen.UNSURE
 
     async def undo(self, hands: Hands, recipe: Recipe) -> Outcome:
@@ -138,14 +138,14 @@ class GitRevert:
                 return Outcome(ok=False, error="newer commits came after the revert; it is not undone over them", level=hands.box.level)
             diff = await _git(hands, *_DIFF, found.done, f"{found.done}^", "--")
             return _outcome(hands, await _revert(hands, found.done, diff, undo=True), already=False)
-        except (BadInput, Unreachable) as e:
-            return Outcome(ok=False, error=e.what, level=hands.box.level)
+        except UserError as e:
+            return Outcome(ok=False, error=f"{e.what}: {e.why}", level=hands.box.level)
 
     async def undone(self, hands: Hands, recipe: Recipe) -> Seen:
         """Look for the commit that carries the undo's mark, or for a branch and a worktree that never changed."""
         try:
             found, dirty = await _find(hands, recipe), await _dirty(hands)
-        except (BadInput, Unreachable):
+        except UserError:
             return Seen.UNSURE
         if dirty:
             return Seen.UNSURE
@@ -258,7 +258,11 @@ async def _revert(hands: Hands, commit: str, diff: str, *, undo: bool) -> str:
     if loose or _essence(staged) != _essence(diff):
         await _git(hands, "revert", "--abort", write=True)
         raise Unreachable("the revert would not be the diff that was planned", "the files changed in between", "plan again")
-    await _git(hands, *_commit_args(hands, commit, undo=undo), write=True)
+    try:
+        await _git(hands, *_commit_args(hands, commit, undo=undo), write=True)
+    except UserError:
+        await _git(hands, "revert", "--abort", write=True)
+        raise
     return (await _git(hands, "rev-parse", "--verify", "HEAD")).strip()
 
 

@@ -41,7 +41,7 @@ class Notify:
             "additionalProperties": False,
         },
         sinks=("/channel",),
-        endorse={"/channel": "catalogue:channel"},
+        endorse={"/channel": "target:channel"},
         reversible=False,
         destructive=False,
         idempotent=True,
@@ -63,7 +63,7 @@ class Notify:
         try:
             url = _url(hands)
         except BadInput as e:
-            return Outcome(ok=False, error=e.what)
+            return Outcome(ok=False, error=f"{e.what}: {e.why}")
         if not url:
             return Outcome(ok=True, result={"channel": channel, "sent": False, "status": 0})
         said = {

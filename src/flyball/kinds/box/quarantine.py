@@ -219,8 +219,7 @@ def plan(asked: dict[str, Any]) -> dict[str, Any]:
             seen = os.fstat(fd)
             if seen.st_nlink != 1:
                 raise Refused(f"{path} has another hard link")
-            hold(fd, path)
-            release(fd)
+            _closed(fd, path)
             devices.add(seen.st_dev)
             files.append(
                 File(
@@ -239,6 +238,17 @@ def plan(asked: dict[str, Any]) -> dict[str, Any]:
         room(outer, sum(file.size for file in files), "quarantine")
         other = os.fstat(outer).st_dev not in devices
     return {"ok": True, "files": [asdict(file) for file in files], "other_file_system": other}
+
+
+def _closed(fd: int, path: str) -> None:
+    """Raise Refused where a process has the file open. Who only looks may be nobody's user and get no lease: then the move will tell."""
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+    except BlockingIOError:
+        raise Refused(f"{path} is open in a process") from None
+    except OSError:
+        return
+    release(fd)
 
 
 def look(asked: dict[str, Any]) -> dict[str, Any]:
