@@ -229,6 +229,15 @@ async def test_a_code_that_no_signal_explains_stays_a_code(box: BwrapBox | Landl
         assert (ran.code, ran.signal) == (code, None)
 
 
+async def test_a_program_whose_interpreter_is_missing_gives_the_shells_code(box: BwrapBox | LandlockBox, tmp_path: Path) -> None:
+    (tmp_path / "junk").write_text("#!/flyball-none\n")
+    (tmp_path / "junk").chmod(0o755)
+    ran = await box.run(Run(argv=(str(tmp_path / "junk"),), mounts=(Mount(str(tmp_path), str(tmp_path)),)))
+    assert ran.code == 127
+    assert b"failed to execute" in ran.err
+    assert b"Traceback" not in ran.err
+
+
 async def test_a_program_may_reopen_its_own_output(bwrap: BwrapBox) -> None:
     ran = await bwrap.run(Run(argv=("sh", "-c", "cat /dev/stdin > /dev/stdout; echo e > /dev/stderr"), stdin=b"in"))
     assert (ran.out, ran.err) == (b"in", b"e\n")
@@ -612,6 +621,17 @@ async def test_without_any_level_every_run_is_refused() -> None:
     with pytest.raises(BoxRefused) as refused:
         await nothing.run(Run(argv=("id",)))
     assert refused.value.why == "none: this version has no such box; sandlock: this version has no such box"
+
+
+async def test_a_bubblewrap_that_fails_is_told_with_what_it_said(tmp_path: Path) -> None:
+    broken = tmp_path / "bwrap"
+    broken.write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    chosen = await choose((Level.BWRAP,), path=str(tmp_path))
+    with pytest.raises(BoxRefused) as refused:
+        await chosen.run(Run(argv=("id",)))
+    assert refused.value.why == "bubblewrap: the box could not be set up: bwrap: setting up uid map: Permission denied"
+    assert refused.value.fix == "install bubblewrap 0.6 or later, and let this user make user namespaces"
 
 
 async def test_the_doctor_hears_of_every_level(bwrap: BwrapBox) -> None:
