@@ -2,18 +2,19 @@
 
 import asyncio
 import dataclasses
+import json
 import os
 import signal
 import sys
 import textwrap
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 from flyball.backends.caller_http import HttpCaller
+from flyball.backends.sandbox import BwrapBox
 from flyball.model.action import Action, Purpose
-from flyball.model.box import Level, Net, Ran, Run
+from flyball.model.box import Ran, Run
 from flyball.model.grant import Target
 from flyball.model.ids import ActionId, Digest, Doc, SessionId
 from flyball.ports import Box, Caller, Hands
@@ -21,73 +22,22 @@ from flyball.ports import Box, Caller, Hands
 NOW = 1_800_000_000.0
 
 
-def _system() -> list[str]:
-    """Give the arguments for /bin and the like: links into /usr where the host has it so."""
-    argv: list[str] = []
-    for name in ("bin", "sbin", "lib", "lib64"):
-        if Path(f"/{name}").is_symlink():
-            argv += ["--symlink", f"usr/{name}", f"/{name}"]
-        elif Path(f"/{name}").is_dir():
-            argv += ["--ro-bind", f"/{name}", f"/{name}"]
-    return argv
-
-
-class BwrapBox:
-    """Minimal file system, empty environment, no network unless asked for."""
-
-    level = Level.BWRAP
-
-    async def run(self, run: Run) -> Ran:
-        argv = ["bwrap", "--ro-bind", "/usr", "/usr", *_system()]
-        argv += ["--dev", "/dev", "--tmpfs", "/tmp", "--unshare-user", "--unshare-ipc", "--unshare-uts", "--clearenv", "--die-with-parent"]
-        argv += ["--ro-bind", "/proc", "/proc"] if run.host_pids else ["--unshare-pid", "--proc", "/proc"]
-        argv += [] if run.net is Net.HOST else ["--unshare-net"]
-        for mount in run.mounts:
-            argv += ["--bind" if mount.write else "--ro-bind", mount.source, mount.target]
-        for name, value in run.env:
-            argv += ["--setenv", name, value]
-        argv += ["--chdir", run.cwd, "--", *run.argv]
-        began = time.perf_counter()
-        process = await asyncio.create_subprocess_exec(
-            *argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
-        timed_out = False
-        try:
-            out, err = await asyncio.wait_for(process.communicate(run.stdin), run.timeout_s)
-        except TimeoutError:
-            process.kill()
-            out, err = await process.communicate()
-            timed_out = True
-        code = process.returncode
-        return Ran(
-            code=None if timed_out or code is None or code < 0 else code,
-            signal=signal.SIGKILL if timed_out else (-code if code is not None and code < 0 else None),
-            out=out[: run.max_output],
-            err=err[: run.max_output],
-            out_truncated=len(out) > run.max_output,
-            err_truncated=len(err) > run.max_output,
-            took_s=time.perf_counter() - began,
-            level=self.level,
-            timed_out=timed_out,
-        )
-
-
 class Crash(BaseException):
     """The process died here."""
 
 
 class CrashingBox:
-    """Dies before or after the n-th run that is meant to change something; counts all of them."""
+    """Dies right after its n-th run; 0: before the first. What comes before the next run is the same as right after the last."""
 
-    def __init__(self, box: Box, at: int, *, after: bool) -> None:
-        self.level, self._box, self._at, self._after = box.level, box, at, after
+    def __init__(self, box: Box, at: int) -> None:
+        self.level, self._box, self._at = box.level, box, at
         self.calls = 0
 
     async def run(self, run: Run) -> Ran:
-        self.calls += 1
-        if self.calls == self._at and not self._after:
+        if self.calls == self._at:
             raise Crash
         ran = await self._box.run(run)
+        self.calls += 1
         if self.calls == self._at:
             raise Crash
         return ran
@@ -208,6 +158,13 @@ class Service:
         answer = (await reader.read()).decode()
         writer.close()
         return answer
+
+    async def crash(self) -> None:
+        """Kill the process and see it gone."""
+        kill(json.loads(await self.ask("status"))["pid"])
+        async with asyncio.timeout(10):
+            while json.loads(await self.ask("status"))["state"] != "crashed":  # noqa: ASYNC110 -- another process tells nobody when it is gone
+                await asyncio.sleep(0.01)
 
     def facts(self) -> dict[str, object]:
         control = {

@@ -77,7 +77,7 @@ DAMAGE: dict[str, tuple[tuple[str, ...], str, int]] = {
     "the last three are gone": (("DELETE FROM entry WHERE idx >= 17",), "last removed", SIZE - 3),
     "two are swapped": (SWAP, "swapped", 4),
     "one is added": (("INSERT INTO entry SELECT 20, at, name, session, action, who, raw FROM entry WHERE idx = 1",), "unsigned", SIZE),
-    "a kept node": (("UPDATE node SET hash = zeroblob(32) WHERE level = 1 AND idx = 3",), "tree edited", 6),
+    "a kept node": (("UPDATE node SET hash = zeroblob(32) WHERE place = 12",), "tree edited", 6),
     "the checkpoint's signature": (
         ("UPDATE meta SET value = replace(value, char(10) || char(10), '=' || char(10))",),
         "bad signature",

@@ -14,7 +14,7 @@ from flyball.errors import BadInput
 from flyball.kinds.host_read import CATALOGUE, KIND
 from flyball.model.action import Outcome
 from flyball.model.ids import Doc
-from kindbox import Service, hands, kill
+from kindbox import Service, hands
 
 RESULT = jsonschema_rs.validator_for(dict(KIND.spec.result))
 ARGS = jsonschema_rs.validator_for(json.loads(json.dumps(KIND.spec.args)))
@@ -127,7 +127,7 @@ async def test_unit_status_tells_how_the_process_ended(tmp_path: Path) -> None:
         await service.ask("start")
         seen = await look(service.facts(), "unit-status")
         assert (seen["state"], seen["signal"]) == ("running", None)
-        kill(seen["pid"])
+        await service.crash()
         seen = await look(service.facts(), "unit-status")
         assert (seen["state"], seen["pid"], seen["exit_code"], seen["signal"]) == ("crashed", None, None, "SIGKILL")
 

@@ -6,13 +6,13 @@ import pytest
 from flyball.errors import BadInput, Unreachable
 from flyball.kinds.process_restart import KIND
 from flyball.model.action import Seen
-from kindbox import BwrapBox, Recording, Service, hands, kill, undoing
+from kindbox import BwrapBox, Recording, Service, hands, undoing
 
 
 async def test_a_killed_service_is_restarted_once_and_put_back(tmp_path: Path) -> None:
     async with Service(tmp_path) as service:
         await service.ask("start")
-        kill(json.loads(await service.ask("status"))["pid"])
+        await service.crash()
         given = hands("process.restart", {"service": "web"}, service.facts())
         recipe = await KIND.plan(given)
         assert recipe.before["state"] == "crashed"

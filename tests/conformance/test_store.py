@@ -98,6 +98,26 @@ async def test_entries_are_filtered_by_every_part_given(store: SqliteStore) -> N
     assert [one.index for one in store.entries(after=1, limit=2)] == [2, 3]
 
 
+async def test_entries_of_an_action_are_found_however_it_is_named(store: SqliteStore) -> None:
+    named = [
+        ("s-1", "s-1.1"),
+        ("s-1", "s-1.1e1"),
+        ("s-1", "odd"),
+        ("", "s-1.1"),
+        ("s-2", "s-1.1"),
+        ("s.x", "s.x.7"),
+        ("", ".9"),
+        ("s", "s"),
+    ]
+    for session, action in named:
+        await store.commit(Change(entries=(entry(session=session, action=action),)))
+    for action in {action for _session, action in named}:
+        assert [one.index for one in store.entries(action=action)] == [at for at, one in enumerate(named) if one[1] == action]
+    assert [one.index for one in store.entries(action="s-1.1", session="s-2")] == [4]
+    assert [one.index for one in store.entries(action="s-1.1", after=0, limit=1)] == [3]
+    assert store.entries(action="s-1.2") == ()
+
+
 async def test_mapping_proxies_and_tuples_are_json_and_sets_are_not(store: SqliteStore) -> None:
     frozen = types.MappingProxyType({"t": (1, 2), "deep": types.MappingProxyType({"x": 1})})
     await store.commit(Change(entries=(entry(body=frozen),), puts=(put(body=frozen),)))

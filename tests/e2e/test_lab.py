@@ -23,12 +23,12 @@ import pytest
 
 from flyball.lab import ctl, estate, faults, logfs, telemetry
 from flyball.lab.alert import NEVER, RULES, Book, Sample, fingerprint, label_set, message
-from flyball.lab.home import Lab, LabError, http_status, process_state, wait_until
+from flyball.lab.home import Lab, LabError, http_status, process_state, start_ticks, wait_until
 
 TOKEN = "token-of-the-test"
 SEEN_S = 12.0
 TOURS = (
-    ("kill", "hang", "fd", "double"),
+    ("kill", "hang", "fd", "double", "verbose"),
     ("config", "slow", "inject", "misleading"),
     ("disk", "port", "flood", "dependency"),
 )
@@ -136,7 +136,7 @@ class Tour:
     home: Path
     receiver: Receiver
     seen: dict[str, Seen]
-    pids: list[int]
+    pids: list[tuple[int, int | None]]  # with the moment of its start: numbers come again
     catalogue: dict[str, Any]
 
 
@@ -146,7 +146,8 @@ def tour(home: Path, names: tuple[str, ...], *, prometheus: bool = False) -> Tou
         estate.start(home, receiver.url, TOKEN, prometheus=prometheus)
         seen = {name: suffer(home, receiver, name) for name in names}
         lab = Lab(home)
-        pids = [lab.pid(path.stem) or 0 for path in (home / "pids").glob("*.pid")]
+        alive = [lab.pid(path.stem) or 0 for path in (home / "pids").glob("*.pid")]
+        pids = [(pid, start_ticks(pid)) for pid in alive]
         facts = estate.catalogue(home)
     finally:
         estate.stop(home)
@@ -161,7 +162,7 @@ def tours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         runs: dict[str, Any] = {f"lab{number}": pool.submit(tour, folder / f"lab{number}", names)
                                 for number, names in enumerate(TOURS)}  # fmt: skip
         if not telemetry.find_missing():
-            runs["real"] = pool.submit(tour, folder / "real", ("kill",), prometheus=True)
+            runs["real"] = pool.submit(tour, folder / "real", ("kill", "disk"), prometheus=True)
         yield {name: run.result() for name, run in runs.items()}
 
 
@@ -200,6 +201,7 @@ def test_a_fault_breaks_is_told_heals_and_is_told_as_resolved(tours: dict[str, T
         ("disk", {"page": 503, "health": 503, "free": 0, "state": "running"}),
         ("port", {"page": 200, "health": 200}),
         ("dependency", {"page": 503, "health": 200, "state": "running"}),
+        ("verbose", {"page": 200, "state": "running"}),
         ("flood", {"page": 200, "state": "running"}),
         ("inject", {"page": 0, "state": "crashed"}),
     ],
@@ -216,6 +218,7 @@ def test_causes_leave_their_evidence(tours: dict[str, Tour]) -> None:
     assert "request_timeout_s must be int or float, got '30 s'" in config["log"]
     assert seen_of(tours, "port").at_worst["exit"]["code"] == 69
     assert "Too many open files" in seen_of(tours, "fd").at_worst["log"]
+    assert "DEBUG web headers=" in seen_of(tours, "verbose").at_worst["log"]
     assert "GET /search?q=a%20very%20long" in seen_of(tours, "flood").at_worst["log"]
     injected = seen_of(tours, "inject")
     assert injected.firing[0] is not None
@@ -273,13 +276,15 @@ def test_the_real_alertmanager_says_the_same(tours: dict[str, Tour]) -> None:
     assert real["endsAt"] == mine["endsAt"]
     assert real["annotations"]["summary"] == mine["annotations"]["summary"]
     assert "Connection refused" in real["annotations"]["description"]
-    assert tours["real"].seen["kill"].resolved[0] is not None
+    for name, seen in tours["real"].seen.items():
+        assert None not in [*seen.firing, *seen.resolved]
+        assert seen.names == seen_of(tours, name).names == set(faults.load(name).ALERTS)
 
 
 def test_stop_leaves_no_process_and_no_mount(tours: dict[str, Tour]) -> None:
     for each in tours.values():
         assert len(each.pids) >= 5
-        assert [pid for pid in each.pids if process_state(pid) not in {"", "Z"}] == []
+        assert [pid for pid, started in each.pids if start_ticks(pid) == started] == []
         assert not logfs.mounted(each.home / "logfs")
         assert not (each.home / "control.sock").exists()
         estate.stop(each.home)  # once more is no error
@@ -294,12 +299,15 @@ def test_stop_leaves_no_process_and_no_mount(tours: dict[str, Tour]) -> None:
 
 
 def test_the_catalogue_names_what_is_there(tours: dict[str, Tour]) -> None:
-    web = tours["lab0"].catalogue["services"]["web"]
-    assert web["depends_on"] == ["store"]
-    assert Path(web["config_file"]).is_file()
-    assert Path(web["config_repo"], ".git").is_dir()
-    assert json.loads(Path(web["status_file"]).read_text())["unit"] == "web"
-    assert web["control"]["restart"][-2:] == ["restart", "web"]
+    web, store = tours["lab0"].catalogue["services"]
+    assert (web["name"], web["depends_on"], store["name"]) == ("web", ["store"], "store")
+    facts = web["facts"]
+    assert Path(facts["config_file"]).is_file()
+    assert Path(facts["repo"], ".git").is_dir()
+    assert all(Path(place).is_dir() for place in (facts["mountpoint"], facts["quarantine"], *facts["paths"], *store["facts"]["paths"]))
+    assert json.loads(Path(facts["status_file"]).read_text())["unit"] == "web"
+    assert facts["control"]["restart"][-2:] == ["restart", "web"]
+    assert facts["control"]["restart"][2] in {mount["source"] for mount in facts["control_mounts"]}
 
 
 @pytest.fixture
@@ -311,7 +319,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 def test_the_control_client_runs_alone(home: Path) -> None:
     estate.start(home, "", "")
-    vectors = estate.catalogue(home)["services"]["web"]["control"]
+    vectors = estate.catalogue(home)["services"][0]["facts"]["control"]
 
     def run(argv: list[str]) -> tuple[int, str, str]:
         done = subprocess.run(argv, env={}, capture_output=True, text=True, check=False, cwd="/", timeout=20)
@@ -353,6 +361,12 @@ def test_a_start_cleans_up_after_a_killed_supervisor(home: Path) -> None:
     assert lab.pid("web") not in {None, old["web"]}
     assert [pid for pid in (*old.values(), stray) if process_state(pid or 0) not in {"", "Z"}] == []
     assert len(list(home.glob("logfs/web.log"))) == 1
+    left = lab.pid("web")
+    os.kill(lab.pid("supervisor") or 0, signal.SIGKILL)
+    assert wait_until(lambda: lab.pid("supervisor") is None, 5.0)
+    estate.stop(home)
+    assert process_state(left or 0) in {"", "Z"}
+    assert not logfs.mounted(home / "logfs")
 
 
 def test_without_mounts_the_quota_is_kept_by_the_lab(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -369,9 +383,7 @@ def test_without_mounts_the_quota_is_kept_by_the_lab(home: Path, monkeypatch: py
 def test_a_lab_in_a_namespace_is_reached_from_outside(home: Path) -> None:
     if not logfs.can_unshare():
         pytest.skip("user namespaces are switched off here")
-    program = (
-        "import sys; from pathlib import Path; from flyball.lab import estate; estate.start(Path(sys.argv[1]), '', '')"
-    )
+    program = "import sys; from pathlib import Path; from flyball.lab import estate; estate.start(Path(sys.argv[1]), '', '')"
     argv = [*estate.namespace_argv(), sys.executable, "-c", program, str(home)]
     subprocess.run(argv, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "src")}, check=True, timeout=30)
     assert estate.status(home)["logfs"] == {
@@ -424,6 +436,24 @@ def test_the_book_repeats_retries_and_forgets() -> None:
     assert tell(9.8, up=True) == ["resolved"]
     assert tell(30.0, up=True) == []
     assert book.alerts == {}
+
+
+def test_a_symptom_is_not_told_while_its_cause_is() -> None:
+    book = Book(repeat_s=60.0)
+    on_disk = label_set(service="web", mountpoint="/logs", env="lab")
+    for now, used, errors in ((0.0, 1.0, 1.0), (3.0, 1.0, 1.0)):
+        book.observe(
+            [
+                Sample("lab_disk_used_ratio", on_disk, used),
+                Sample("lab_error_ratio", label_set(service="web"), errors),
+                Sample("lab_error_ratio", label_set(service="shop"), errors),
+            ],
+            now,
+        )
+    told = {(alert.rule.name, alert.service) for alert in book.due(3.0)}
+    assert told == {("DiskAlmostFull", "web"), ("ServiceErrors", "shop")}
+    book.observe([Sample("lab_disk_used_ratio", on_disk, 0.1)], 6.0)  # the cause is gone, the symptom is not
+    assert ("ServiceErrors", "web") in {(alert.rule.name, alert.service) for alert in book.due(6.0)}
 
 
 def test_rules_measure_different_things() -> None:

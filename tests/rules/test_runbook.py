@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from runbook_world import NOW, Reply, play, shipped, signal, table, view
-
 from flyball.brains.runbook import RunbookBrain
 from flyball.model.action import Purpose, Status
 from flyball.model.session import Ask, Propose
+from runbook_world import NOW, Reply, play, shipped, signal, table, view
 
 KILLED = {
     "unit-status": {"state": "crashed", "pid": None, "exit_code": None, "signal": "SIGKILL", "restarts": 0},

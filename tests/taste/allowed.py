@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 # except Exception: only at the boundary of a loop that must go on. path -> (how many, why). At most three in core, none below it.
-BROAD: dict[str, tuple[int, str]] = {}
+BROAD: dict[str, tuple[int, str]] = {
+    "src/flyball/core/guard.py": (1, "where a plug's fault becomes a value: an intent must be settled whatever the plug does"),
+}
 BROAD_IN_CORE_MAX = 3
 
 # Two-word file names outside kinds (noun_verb), backends (port_plug) and the faults of the lab.
@@ -62,7 +64,8 @@ _CALLS: tuple[Files, str] = (("backends/*", "faces/cli/*", "lab/*"), "calls leav
 
 # Who may reach for what: a dotted name (itself and all below it) -> (the files, why).
 REACH: dict[str, tuple[Files, str]] = {
-    **dict.fromkeys(("os.environ", "os.environb", "os.getenv", "os.putenv"), (("settings.py",), "one reader of the environment")),
+    "os.environ": (("settings.py", "backends/sandbox/inside.py"), "one reader; the probe inside the box shows that there is none to read"),
+    **dict.fromkeys(("os.environb", "os.getenv", "os.putenv"), (("settings.py",), "one reader of the environment")),
     **dict.fromkeys((*_CLOCK, *_DATE, *_CHANCE), _TIMES),
     **dict.fromkeys((*_START, *_EXEC, *_LOOP), _STARTS),
     **dict.fromkeys(_NET, _CALLS),

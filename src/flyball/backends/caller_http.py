@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import time
 from collections.abc import Sequence
 from urllib.parse import SplitResult, urlsplit
 
@@ -38,22 +37,20 @@ class HttpCaller:
     async def fetch(self, fetch: Fetch, allowed: Sequence[str]) -> Fetched:
         """Make one call. Network faults, time limits and garbage are `error`; raises Denied where the call itself is not allowed."""
         parts = _checked(fetch, allowed)
-        began = time.perf_counter()
+        loop = asyncio.get_running_loop()
+        began, status, body, truncated, error = loop.time(), 0, b"", False, ""
         try:
             async with asyncio.timeout(fetch.timeout_s):
                 status, body, truncated = await self._exchange(fetch, parts)
         except TimeoutError:
-            return Fetched(status=0, body=b"", took_s=time.perf_counter() - began, error=f"no answer within {fetch.timeout_s:g} s")
+            error = f"no answer within {fetch.timeout_s:g} s"
         except ssl.SSLError as e:
-            return Fetched(status=0, body=b"", took_s=time.perf_counter() - began, error=f"TLS failed: {e.reason or 'unknown'}")
+            error = f"TLS failed: {e.reason or 'unknown'}"
         except OSError as e:
-            return Fetched(
-                status=0, body=b"", took_s=time.perf_counter() - began, error=f"cannot connect: {e.strerror or type(e).__name__}"
-            )
+            error = f"cannot connect: {e.strerror or type(e).__name__}"
         except (_Malformed, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as e:
-            said = str(e) if isinstance(e, _Malformed) else "it broke off"
-            return Fetched(status=0, body=b"", took_s=time.perf_counter() - began, error=f"the answer is no HTTP: {said}")
-        return Fetched(status=status, body=body, took_s=time.perf_counter() - began, truncated=truncated)
+            error = f"the answer is no HTTP: {e if isinstance(e, _Malformed) else 'it broke off'}"
+        return Fetched(status=status, body=body, took_s=loop.time() - began, error=error, truncated=truncated)
 
     async def _exchange(self, fetch: Fetch, parts: SplitResult) -> tuple[int, bytes, bool]:
         """Connect, write, read; gives status, body and whether the body was longer than wanted."""

@@ -5,11 +5,15 @@ source, plan and cases, and `ask` answers deny for whatever is not one well-form
 rego-cpp 1.5 are dealt with here: it copies texts into its output unescaped, so texts go in escaped; and it prints
 errors to standard output, so its log is off. A third is for authors of rules: `sort`, `min` and `max` compare numbers
 as text, so what they are given must have equally many digits.
+
+Its wheel brings a C++ runtime of its own, which corrupts the heap when another extension with libstdc++ (greenlet, say) was
+loaded before it: `compose` imports this file before anything else, and `load` refuses where that came too late.
 """
 
 import json
 import queue
 import re
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +22,10 @@ from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+_TOO_LATE = "greenlet" in sys.modules and "regopy" not in sys.modules
+
+# isort: split
 
 import jsonschema_rs
 import orjson
@@ -74,6 +82,7 @@ ANSWER_SCHEMA: dict[str, Any] = {
 }
 _ANSWER = jsonschema_rs.Draft202012Validator(ANSWER_SCHEMA)
 _PLACE = re.compile(r"\(error \d+:(?P<file>[^|\s]+)\|(?P<offset>\d+)\|\d+\s*\(errormsg \d+:(?P<text>[^\n]*)\)")
+_MESSAGE = re.compile(r"\(errormsg \d+:([^\n)]*)")
 _SPECIAL = re.compile(r'["\\\x00-\x1f]')
 
 
@@ -179,7 +188,11 @@ class _Evaluator:
     def __call__(self, plain: Any) -> object:
         """Gives the value of the entrypoint for one input of plain JSON values."""
         self._engine.set_input(regopy.Input(_escaped(plain)))
-        output = self._engine.query_bundle_entrypoint(self._bundle, ENTRYPOINT)
+        try:
+            output = self._engine.query_bundle_entrypoint(self._bundle, ENTRYPOINT)
+        except json.JSONDecodeError as fault:  # what should be JSON is then the engine's own message
+            message = _MESSAGE.search(fault.doc)
+            raise EngineFault(message[1] if message else "its answer is no JSON") from fault
         if not output.ok():
             raise EngineFault("it reports an error in a rule or a builtin")
         values = [value for result in output.results for value in result.expressions]
@@ -194,6 +207,9 @@ def load(folder: Path, timeout_ms: int = TIMEOUT_MS) -> RegopyPolicy:
     Raises:
         PolicyError: the first thing that is wrong, with file, line and column where they are known.
     """
+    if _TOO_LATE:
+        what, why = "the policy engine cannot run in this process", "greenlet was imported before regopy, which corrupts memory"
+        raise PolicyError(what, why, "import flyball.compose before whatever brings greenlet")
     policy, held = _compiled(folder, timeout_ms)
     for result in cases.run(held.cases, partial(_ask_case, policy)):
         if not result.passed:
@@ -224,6 +240,7 @@ def _compiled(folder: Path, timeout_ms: int) -> tuple[RegopyPolicy, Folder]:
     """Everything of the gate but the cases."""
     held = _read(folder)
     modules = [source.read(name, text) for name, text in held.modules.items()]
+    _refuse(_lint_data(held))
     _refuse(finding for module in modules for finding in source.lint_form(module))
     _refuse(source.lint_set(modules, ENTRYPOINT))
     engine = _engine()
@@ -242,8 +259,32 @@ def _compiled(folder: Path, timeout_ms: int) -> tuple[RegopyPolicy, Folder]:
     except (regopy.RegoError, ValueError, OSError) as fault:
         raise _refused([_syntax(str(fault), held.modules)]) from fault
     _refuse(plan.lint(planned, orjson.loads(INPUT_SCHEMA.read_bytes()), held.data))
+    _refuse(source.lint_unused(modules, ENTRYPOINT))
+    _refuse(_lint_bundle(bundle))
     count = sum(len(module.statements) for module in modules)
     return RegopyPolicy(held, count, lambda: _Evaluator(bundle), timeout_ms), held
+
+
+def _lint_data(held: Folder) -> Iterable[Finding]:
+    """A table with a misspelt key would leave the rule that reads it silent."""
+    try:
+        wrong = _first_error(jsonschema_rs.Draft202012Validator(dict(held.data_schema)), held.data)
+    except ValueError as fault:
+        why = str(fault).splitlines()[0]
+        yield Finding("data.schema.json", 1, 1, "no JSON Schema", why, "correct the file")
+        return
+    if wrong:
+        yield Finding("data.yaml", 1, 1, "a table is malformed", wrong, "see data.schema.json")
+
+
+def _lint_bundle(bundle: regopy.Bundle) -> Iterable[Finding]:
+    """rego-cpp 1.5 refuses some bundles of its own making, but only when they are asked."""
+    try:
+        _Evaluator(bundle)({})
+    except EngineFault as fault:
+        if str(fault).startswith("bundle verify"):
+            fix = "write a constant answer as a variable first (`answer := x if { x := {...} }`)"
+            yield Finding("policies", 0, 0, "the engine cannot run them", str(fault), fix)
 
 
 def _engine() -> regopy.Interpreter:
@@ -270,7 +311,7 @@ def _syntax(text: str, modules: Mapping[str, str]) -> Finding:
     """What the compiler reports, with its byte offset turned into line and column."""
     match = _PLACE.search(text)
     if match is None or match["file"] not in modules:
-        message = re.search(r"\(errormsg \d+:([^\n)]*)", text)
+        message = _MESSAGE.search(text)
         why = message[1] if message else "the compiler gives no reason"
         return Finding("policies", 0, 0, "they do not compile", why, "undo the last change and try again")
     before = modules[match["file"]].encode()[: int(match["offset"])]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from flyball.errors import BadInput
+from flyball.errors import BadInput, UserError
 from flyball.model.action import Outcome, Reach, Recipe, Seen
 from flyball.model.box import Mount, Net, Ran, Run
 from flyball.model.ids import Doc, Json
@@ -525,9 +525,9 @@ class HostRead:
         """Run it and parse what came back."""
         try:
             look, run, ask = _build(hands)
-        except BadInput as e:
-            return Outcome(ok=False, error=e.what)
-        ran = await hands.box.run(run)
+            ran = await hands.box.run(run)
+        except UserError as e:
+            return Outcome(ok=False, error=f"{e.what}: {e.why}", level=hands.box.level)
         fault = _fault(ran, run)
         if fault:
             return Outcome(ok=False, error=fault, transient=ran.timed_out, took_s=ran.took_s, level=ran.level)

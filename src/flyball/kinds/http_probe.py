@@ -65,7 +65,7 @@ class HttpProbe:
         try:
             url, origin = _url(hands)
         except BadInput as e:
-            return Outcome(ok=False, error=e.what)
+            return Outcome(ok=False, error=f"{e.what}: {e.why}")
         got = await hands.caller.fetch(
             Fetch(method="GET", url=url, headers=(("Accept", "*/*"),), timeout_s=5.0, max_bytes=65_536), (origin,)
         )

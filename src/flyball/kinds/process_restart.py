@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from flyball.errors import BadInput, Unreachable
+from flyball.errors import BadInput, Unreachable, UserError
 from flyball.model.action import Outcome, Reach, Recipe, Seen
 from flyball.model.box import Mount, Ran, Run
 from flyball.model.ids import Doc, Json
@@ -80,14 +80,14 @@ class ProcessRestart:
             if fault:
                 return Outcome(ok=False, error=fault, took_s=ran.took_s, level=ran.level)
             return Outcome(ok=True, result={**await _status(hands), "already": False}, took_s=ran.took_s, level=ran.level)
-        except (BadInput, Unreachable) as e:
-            return Outcome(ok=False, error=e.what, level=hands.box.level)
+        except UserError as e:
+            return Outcome(ok=False, error=f"{e.what}: {e.why}", level=hands.box.level)
 
     async def probe(self, hands: Hands, recipe: Recipe) -> Seen:
         """Compare pid and start with the pre-state."""
         try:
             return _restarted(recipe.before, await _status(hands))
-        except (BadInput, Unreachable):
+        except UserError:
             return Seen.UNSURE
 
     async def undo(self, hands: Hands, recipe: Recipe) -> Outcome:
@@ -100,8 +100,8 @@ class ProcessRestart:
             if fault:
                 return Outcome(ok=False, error=fault, took_s=ran.took_s, level=ran.level)
             return Outcome(ok=True, result={**await _status(hands), "already": False}, took_s=ran.took_s, level=ran.level)
-        except (BadInput, Unreachable) as e:
-            return Outcome(ok=False, error=e.what, level=hands.box.level)
+        except UserError as e:
+            return Outcome(ok=False, error=f"{e.what}: {e.why}", level=hands.box.level)
 
     async def undone(self, hands: Hands, recipe: Recipe) -> Seen:
         """Look whether the service is down again where it was down before."""
@@ -109,7 +109,7 @@ class ProcessRestart:
             return Seen.HAPPENED
         try:
             return Seen.HAPPENED if (await _status(hands))["state"] in _DOWN else Seen.ABSENT
-        except (BadInput, Unreachable):
+        except UserError:
             return Seen.UNSURE
 
 

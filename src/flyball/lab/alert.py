@@ -21,7 +21,7 @@ Labels = tuple[tuple[str, str], ...]  # sorted by name
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rule:
-    """Fires when `metric` is at least `threshold` (below it, with `below`) for `for_s`; keeps firing `hold_s` longer."""
+    """Fires when `metric` is at least `threshold` (or, with `below`, less) for `for_s`; goes on for `hold_s` after."""
 
     name: str
     metric: str
@@ -43,7 +43,7 @@ RULES = (
     Rule("ServiceErrors", "lab_error_ratio", 0.4, 2, 1, "critical", "answers with server errors"),
     Rule("ServiceSlow", "lab_latency_seconds", 0.4, 2, 1, "warning", "answers slowly"),
     Rule("ServiceCrashLooping", "lab_crash_loop", 1, 2, 1, "critical", "fails again and again at its start"),
-    Rule("LogFlood", "lab_log_growth_bytes", 32768, 2, 1, "warning", "writes far more log than usual"),
+    Rule("LogFlood", "lab_log_growth_bytes", 6000, 2, 1, "warning", "writes far more log than usual"),
 )
 # While the first fires for a service, the others say nothing new about it.
 INHIBITED_BY = {
@@ -175,19 +175,14 @@ class Book:
     def inhibited(self, alert: Alert) -> bool:
         """Say whether a firing alert that explains this one speaks for it."""
         stronger = INHIBITED_BY.get(alert.rule.name, ())
-        return any(
-            other.firing and other.service == alert.service and other.rule.name in stronger
-            for other in self.alerts.values()
-        )
+        return any(other.firing and other.service == alert.service and other.rule.name in stronger for other in self.alerts.values())
 
     def due(self, now: float) -> list[Alert]:
         """What has to be told now: new, to be repeated, to be tried again, or resolved."""
         return [
             alert
             for alert in self.alerts.values()
-            if alert.firing_since is not None
-            and now >= alert.next_at
-            and (alert.resolved_at is not None or not self.inhibited(alert))
+            if alert.firing_since is not None and now >= alert.next_at and (alert.resolved_at is not None or not self.inhibited(alert))
         ]
 
     def told(self, alert: Alert, *, again: bool, now: float) -> None:

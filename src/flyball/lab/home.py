@@ -63,19 +63,9 @@ class Lab:
         return self.home / ctl.SOCKET_NAME
 
     @property
-    def units_path(self) -> Path:
-        """The units that the supervisor runs, as JSON."""
-        return self.home / "units.json"
-
-    @property
-    def config_repo(self) -> Path:
-        """The git worktree with web's configuration."""
-        return self.home / "web-config"
-
-    @property
     def config_file(self) -> Path:
-        """The file that web reads at start."""
-        return self.config_repo / "web.toml"
+        """The file that web reads at start, in a git worktree of its own."""
+        return self.home / "web-config" / "web.toml"
 
     @property
     def targets_file(self) -> Path:
@@ -116,9 +106,7 @@ class Lab:
         except FileNotFoundError:
             raise LabError(f"No lab in {self.home}. Start one with: flyball lab start --home {self.home}") from None
         except (ValueError, TypeError) as error:
-            raise LabError(
-                f"{self.settings_path} cannot be read ({error}). Remove {self.home} and start anew."
-            ) from None
+            raise LabError(f"{self.settings_path} cannot be read ({error}). Remove {self.home} and start anew.") from None
 
     def pid_path(self, name: str) -> Path:
         """The pid file of a unit, a stray or the supervisor."""
@@ -208,15 +196,17 @@ def wait_until(test: Callable[[], bool], deadline_s: float, step_s: float = 0.05
 
 def end_process(lab: Lab, name: str, grace_s: float = 3.0) -> None:
     """End one process of the lab by its pid file: SIGTERM, and SIGKILL after `grace_s`. Silent if it is gone."""
+    pid = lab.pid(name)
+    started = None if pid is None else start_ticks(pid)
     for number, patience_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, 5.0)):
-        pid = lab.pid(name)
-        if pid is None:
+        if pid is None or started is None or start_ticks(pid) != started:
             break
         try:
             os.kill(pid, number)
         except ProcessLookupError:
             break
-        wait_until(lambda: lab.pid(name) is None, patience_s)
+        # Not by the pid file: the process may remove that before its end.
+        wait_until(lambda: start_ticks(pid) != started, patience_s)
     lab.pid_path(name).unlink(missing_ok=True)
 
 

@@ -58,13 +58,9 @@ class Measure:
         said = tail(self.lab.mountpoint / "web.log", 5) if service == "web" else ()
         quoted = " Last log lines: " + " | ".join(said) if said else ""
         return [
-            Sample(
-                "lab_probe_up", labels, float(up), f"Probe of {target['instance']}{target['health']}: {why}.{quoted}"
-            ),
+            Sample("lab_probe_up", labels, float(up), f"Probe of {target['instance']}{target['health']}: {why}.{quoted}"),
             Sample("lab_error_ratio", labels, ratio, f"{ratio:.0%} of the last {len(given)} answers were 5xx.{quoted}"),
-            Sample(
-                "lab_latency_seconds", labels, latency_s, f"Slowest of the last answers: {latency_s:.2f} s.{quoted}"
-            ),
+            Sample("lab_latency_seconds", labels, latency_s, f"Slowest of the last answers: {latency_s:.2f} s.{quoted}"),
         ]
 
     def disk(self) -> list[Sample]:
@@ -188,9 +184,7 @@ def exposition(samples: list[Sample]) -> str:
     """The samples in Prometheus's text format 0.0.4, notes as a label of lab_note."""
 
     def pairs(labels: Labels) -> str:
-        quoted = (
-            (name, value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")) for name, value in labels
-        )
+        quoted = ((name, value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")) for name, value in labels)
         return ",".join(f'{name}="{value}"' for name, value in quoted)
 
     lines = [f"{sample.metric}{{{pairs(sample.labels)}}} {sample.value}" for sample in samples]

@@ -70,7 +70,7 @@ class Supervisor:
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        self.units = {spec["name"]: Unit(**spec) for spec in json.loads(lab.units_path.read_text())}
+        self.units = {spec["name"]: Unit(**spec) for spec in json.loads((lab.home / "units.json").read_text())}
         self.over = False
         self.turn = {name: asyncio.Lock() for name in self.units}
 

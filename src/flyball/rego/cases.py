@@ -27,20 +27,29 @@ def run(files: Mapping[str, Any], ask: Ask) -> Iterator[CaseResult]:
     """Asks every case of the parsed files, in order. A malformed case is one that fails."""
     named = files.get("cases/base.yaml")
     base = named if isinstance(named, Mapping) else {}
-    for file, cases in files.items():
-        for place, case in enumerate(cases if isinstance(cases, list) else []):
-            if isinstance(case, Mapping) and {"name", "like", "expect"} <= case.keys() <= {"change", "name", "like", "expect"}:
+    for file, held in files.items():
+        if file == "cases/base.yaml":
+            continue
+        for place, case in enumerate(held if isinstance(held, list) else [held], 1):
+            if _well_formed(case, base):
                 yield _run_one(file, case, base, ask)
             else:
-                wanted = {"form": "name, like, change, expect"}
-                yield CaseResult(f"case {place + 1}", file, passed=False, expected=wanted, got={"form": str(case)[:80]})
+                wanted = {"form": "name, like (a name of base.yaml), change, expect"}
+                yield CaseResult(f"case {place}", file, passed=False, expected=wanted, got={"form": str(case)[:80]})
+
+
+def _well_formed(case: Any, base: Mapping[str, Any]) -> bool:
+    keys = {"name", "like", "expect"}
+    if not isinstance(case, Mapping) or not keys <= case.keys() <= {*keys, "change"}:
+        return False
+    return case["like"] in base and isinstance(case["expect"], Mapping) and bool(case["expect"])
 
 
 def _run_one(file: str, case: Mapping[str, Any], base: Mapping[str, Any], ask: Ask) -> CaseResult:
     question = merge(merge(base.get("base", {}), base.get(case["like"], {})), case.get("change", {}))
     answer, expect = ask(question), case["expect"]
-    wrong = [key for key in expect if key not in answer or answer[key] != expect[key]] if expect else ["effect"]
-    expected = {key: expect[key] for key in wrong if expect}
+    wrong = [key for key in expect if key not in answer or answer[key] != expect[key]]
+    expected = {key: expect[key] for key in wrong}
     got = {key: answer.get(key) for key in {*wrong, "reason"}} if wrong else {}
     return CaseResult(str(case["name"]), file, passed=not wrong, expected=expected, got=got)
 

@@ -1,9 +1,11 @@
 """Reads a folder of policies from disk: modules, tables, cases and their digest. Called by `backends/policy_*`.
 
-The folder holds `*.rego` (Rego v1), `data.yaml` (the tables that the rules look up, under `data`) and `cases/*.yaml`.
+The folder holds `*.rego` (Rego v1, also in folders below), `data.yaml` (the tables that the rules look up, under
+`data`), `data.schema.json` (what the tables must look like, if it is there) and `cases/*.yaml`.
 """
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,10 +27,14 @@ class FolderError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """What a policy folder holds. `modules` and `cases` map a file's name to its text; `digest` covers every byte."""
+    """What a policy folder holds: texts of modules by file, tables and their schema, parsed cases by file.
+
+    `digest` covers every byte of them.
+    """
 
     modules: Mapping[str, str]
     data: Mapping[str, Any]
+    data_schema: Mapping[str, Any]
     cases: Mapping[str, Any]
     digest: str
 
@@ -42,6 +48,7 @@ def read_folder(folder: Path, schema: bytes = b"") -> Folder:
     try:
         texts = {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.rego"))}
         tables = {path.name: path.read_bytes() for path in sorted(folder.glob("data.yaml"))}
+        shapes = {path.name: path.read_bytes() for path in sorted(folder.glob("data.schema.json"))}
         cases = {f"cases/{path.name}": path.read_bytes() for path in sorted(folder.glob("cases/*.yaml"))}
     except OSError as fault:
         why = fault.strerror or "it cannot be read"
@@ -50,12 +57,26 @@ def read_folder(folder: Path, schema: bytes = b"") -> Folder:
         fix = "run `flyball init`, or name the folder that holds the policies"
         raise FolderError(Finding(str(folder), 0, 0, "no policies", "without a policy every action is denied", fix))
     digest = hashlib.sha256()
-    for name, raw in [*texts.items(), *tables.items(), *cases.items(), ("input.schema.json", schema)]:
+    for name, raw in [*texts.items(), *tables.items(), *shapes.items(), *cases.items(), ("input.schema.json", schema)]:
         digest.update(f"{name}\0{len(raw)}\0".encode() + raw)
     modules = {name: _decoded(name, raw) for name, raw in texts.items()}
-    data = [_mapping(name, _parsed(name, raw)) for name, raw in tables.items()]
+    data = {name: _mapping(name, _parsed(name, raw)) for name, raw in {**tables, **shapes}.items()}
     parsed = {name: _parsed(name, raw) for name, raw in cases.items()}
-    return Folder(modules, data[0] if data else {}, parsed, f"sha256:{digest.hexdigest()}")
+    name = f"sha256:{digest.hexdigest()}"
+    return Folder(modules, data.get("data.yaml", {}), data.get("data.schema.json", {}), parsed, name)
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain YAML in which no key may stand twice: only the last one would count, unseen."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - yaml's own signature
+        """Builds a mapping, or refuses its second equal key."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key `{key.value}` stands twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def _decoded(name: str, raw: bytes) -> str:
@@ -68,7 +89,8 @@ def _decoded(name: str, raw: bytes) -> str:
 
 def _parsed(name: str, raw: bytes) -> Any:
     try:
-        return _plain(name, yaml.safe_load(_decoded(name, raw)))
+        parsed = yaml.load(_decoded(name, raw), _Loader)  # noqa: S506 - it is a SafeLoader
+        return _plain(name, parsed)
     except yaml.MarkedYAMLError as fault:
         mark = fault.problem_mark
         line, col = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -92,7 +114,7 @@ def _plain(name: str, value: Any) -> Any:
         return {key: _plain(name, held) for key, held in value.items()}
     if isinstance(value, list):
         return [_plain(name, held) for held in value]
-    if isinstance(value, str | int | float):
+    if isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     what = f"a value that policies cannot read: {value!r}"
     why = "keys are texts; values are texts, numbers, booleans, lists, mappings or times with a zone; never null"

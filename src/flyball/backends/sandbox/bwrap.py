@@ -178,9 +178,18 @@ def _files(run: Run) -> list[str]:
         options += ["--ro-bind", name, name]
     options += ["--ro-bind", "/proc", "/proc"] if run.host_pids else ["--proc", "/proc"]
     options += ["--dev", "/dev", "--perms", "1777", "--size", str(run.file_bytes), "--tmpfs", "/tmp"]  # noqa: S108 - the box has its own /tmp
+    for parent in _parents(run):
+        options += ["--perms", "0755", "--dir", parent]
     for mount in sorted(run.mounts, key=lambda m: len(m.target)):
         options += ["--bind" if mount.write else "--ro-bind", mount.source, mount.target]
     return [*options, "--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", run.cwd]
+
+
+def _parents(run: Run) -> list[str]:
+    """Folders above the mounts, to be made open: bwrap would copy a closed mode, and access(2) of the spare user would fail there."""
+    made = {str(parent) for mount in run.mounts for parent in Path(mount.target).parents}
+    inside = {mount.target for mount in run.mounts} | {"/", "/tmp", "/etc", "/proc", "/dev", *SYSTEM}  # noqa: S108 - the box has its own /tmp
+    return sorted(one for one in made if one not in inside and not any(one.startswith(f"{name}/") for name in SYSTEM))
 
 
 def _verdict(run: Run, ended: Ended) -> tuple[int | None, int | None]:

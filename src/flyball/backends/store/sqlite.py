@@ -28,11 +28,13 @@ from flyball.backends.store.seal import CHECKPOINT_FILE, KEY_FILE, Outside, Seal
 from flyball.backends.store.writer import Job, Tail, Writer
 from flyball.errors import BadInput, NotReady, ProofFailed
 from flyball.model.log import Change, Logged, Put, Row
+from flyball.rules.merkle import EMPTY_ROOT, Head
 
 MOST_BEHIND_S = 5.0
 """How far the clock may stand behind the last entry when the store opens, seconds."""
 
 _RAW = "SELECT raw FROM entry"
+_INDEX = "SELECT idx FROM entry"
 _ROW = "SELECT tbl, id, version, body, state, session, due_at FROM row"
 
 
@@ -78,6 +80,9 @@ class SqliteStore:
             try:
                 files = _open_files(stack, state, takeover=takeover, origin=origin)
                 tail = _verified_tail(files, accept)
+                _refuse_clock(tail.last_at, now(), accept)
+                outside = Outside(files.state, files.lock.held)
+                outside.write(_newest_note(files))
             except OSError as error:
                 fix = "give this user write access to it, or name another folder"
                 raise NotReady(f"the state folder {state} cannot be used", str(error), fix) from None
@@ -85,8 +90,7 @@ class SqliteStore:
                 locked = "another process is within a write, perhaps stopped there: end that process"
                 fix = locked if "locked" in str(error) else "look at its disk, or put the folder back from a backup"
                 raise NotReady(f"the database {state / schema.FILE} cannot be opened", str(error), fix) from None
-            _refuse_clock(tail.last_at, now(), accept)
-            writer = Writer(files.writing, tail, files.seal, Outside(files.state, files.lock.held), files.boot)
+            writer = Writer(files.writing, tail, files.seal, outside, files.boot)
             writer.start()
             stack.pop_all()
         return cls(files, writer, now)
@@ -159,6 +163,9 @@ class SqliteStore:
         """See `ports.Store`. Without a session or an action, a name is found by reading on from `after`."""
         where = ["idx > ?"]
         values: list[str | float] = [after]
+        if action and not session:
+            where.append(f"idx IN ({_of_action(action)})")
+            values += [*_sessions_of(action), action, action]
         for column, value in (("session", session), ("action", action), ("name", name)):
             if value:
                 where.append(f"{column} = ? AND {column} <> ''")
@@ -208,6 +215,18 @@ class SqliteStore:
     def _refuse_closed(self) -> None:
         if self._closed:
             raise NotReady("the store is closed", "the server is stopping", "start it again")
+
+
+def _sessions_of(action: str) -> list[str]:
+    """The sessions that an action may belong to by its name, <session>.<step>."""
+    return [action[:at] for at, one in enumerate(action) if one == "." and at]
+
+
+def _of_action(action: str) -> str:
+    """The query for an action's entries: through its session's index, and through that of odd names."""
+    among = ", ".join("?" for _ in _sessions_of(action))
+    by_session = f"{_INDEX} WHERE session IN ({among}) AND session <> '' AND action = ?"
+    return f"{by_session} UNION ALL {_INDEX} WHERE action = ? AND {schema.ODD_ACTION}"
 
 
 def _row(found: tuple[Any, ...]) -> Row:
@@ -273,12 +292,6 @@ def _verified_tail(files: _Files, accept: Collection[str]) -> Tail:
     """Hold the log against its checkpoints and give its end. Raises ProofFailed: nothing may be signed on top of what is wrong."""
     conn, state = files.writing, files.state
     inside, outside = inside_mark(conn), outside_mark(state)
-    if inside is not None and outside is None and "checkpoint" not in accept:
-        raise ProofFailed(
-            f"the checkpoint {state / CHECKPOINT_FILE} is missing or empty",
-            "without it a database put back from an older copy would not be noticed",
-            "put the file back, or start with --accept checkpoint if you know why it is gone",
-        )
     flaw = find_flaw(conn, [mark for mark in (inside, outside) if mark is not None], files.seal.key)
     if flaw is not None:
         raise ProofFailed(
@@ -286,8 +299,25 @@ def _verified_tail(files: _Files, accept: Collection[str]) -> Tail:
             flaw.why,
             "run: flyball verify; then put the folder back from a copy that verifies",
         )
+    frontier = edge(conn)
+    if frontier.size and outside is None and "checkpoint" not in accept:
+        raise ProofFailed(
+            f"the checkpoint {state / CHECKPOINT_FILE} is missing or empty",
+            "without it a database put back from an older copy would not be noticed",
+            "put the file back, or start with --accept checkpoint if you know why it is gone",
+        )
     found = conn.execute("SELECT at FROM entry ORDER BY idx DESC LIMIT 1").fetchone()
-    return Tail(edge(conn), 0.0 if found is None else float(found[0]))
+    return Tail(frontier, 0.0 if found is None else float(found[0]))
+
+
+def _newest_note(files: _Files) -> str:
+    """The checkpoint inside the database. A new log has its empty tree signed: from then on, a missing checkpoint means something."""
+    found = inside_mark(files.writing)
+    if found is not None:
+        return found.raw.decode()
+    note = files.seal.checkpoint(Head(0, EMPTY_ROOT))
+    files.writing.execute("INSERT INTO meta (key, value) VALUES ('checkpoint', ?)", (note,))
+    return note
 
 
 def _refuse_clock(last_at: float, now: float, accept: Collection[str]) -> None:

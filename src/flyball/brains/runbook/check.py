@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import jsonschema_rs
+
+from flyball import wire
 from flyball.brains.runbook.refer import parse, texts
 from flyball.brains.runbook.schema import Branch, Condition, Deal, Row, Runbook
+from flyball.brains.runbook.schema import pointer as pointer_to
 from flyball.model.action import Expect, Reach
-from flyball.model.ids import Json
+from flyball.model.ids import Doc, Json
 from flyball.model.kind import KindSpec
 from flyball.rules.expect import compare
 
@@ -103,27 +107,33 @@ def _implies(given: Condition, wanted: Condition) -> bool:
     """Say whether `wanted` follows from `given`; False where that is not certain."""
     if (given.value, given.at) != (wanted.value, wanted.at):
         return False
-    if given.op == wanted.op and _equal(given.to, wanted.to):
+    if (given.op == wanted.op and _equal(given.to, wanted.to)) or (wanted.op == "exists" and wanted.to is True and given.op != "exists"):
         return True
-    if wanted.op == "exists":
-        return wanted.to is True and given.op != "exists"
     if given.op == "eq":
         return _meets(given.to, wanted)
     if given.op == "in" and isinstance(given.to, Sequence):
         return all(_meets(one, wanted) for one in given.to)
-    if given.op == wanted.op == "has_text":
+    return _narrower(given, wanted)
+
+
+def _narrower(given: Condition, wanted: Condition) -> bool:
+    """Say whether one text or bound is narrower than another of its sort."""
+    ops, left, right = (given.op, wanted.op), _number(given.to), _number(wanted.to)
+    if ops == ("has_text", "has_text"):
         return str(wanted.to) in str(given.to)
-    if given.op == wanted.op == "lacks_text":
+    if ops == ("lacks_text", "lacks_text"):
         return str(given.to) in str(wanted.to)
-    left, right = _number(given.to), _number(wanted.to)
     if left is None or right is None:
         return False
-    if given.op in {"gt", "ge"} and wanted.op in {"gt", "ge"}:
-        return left > right or (left == right and (given.op == "gt" or wanted.op == "ge"))
-    if given.op in {"lt", "le"} and wanted.op in {"lt", "le"}:
-        return left < right or (left == right and (given.op == "lt" or wanted.op == "le"))
-    nearer = given.op == wanted.op == "newer_than_s" and left <= right
-    return nearer or (given.op == wanted.op == "older_than_s" and left >= right)
+    level = left == right and (given.op in {"lt", "gt"} or wanted.op in {"le", "ge"})
+    higher = level or left > right
+    lower = level or left < right
+    return (
+        (higher and {*ops} <= {"gt", "ge"})
+        or (lower and {*ops} <= {"lt", "le"})
+        or (left <= right and ops == ("newer_than_s", "newer_than_s"))
+        or (left >= right and ops == ("older_than_s", "older_than_s"))
+    )
 
 
 def _excludes(one: Condition, other: Condition) -> bool:
@@ -160,6 +170,17 @@ def _references(args: Json, at: str, ids: Sequence[str]) -> Iterator[_Fault]:
             yield _Fault(pointer, what, f"name one of: {', '.join(ids) or 'none are read before it'}")
 
 
+def _misfit(args: Doc, spec: KindSpec, at: str) -> Iterator[_Fault]:
+    """Give where arguments do not fit their kind's schema; what a reference stands for is not known yet and fits."""
+    plain = wire.plain(args)
+    references = {pointer for pointer, text in texts(plain) if text.startswith("$")}
+    for fault in jsonschema_rs.Draft202012Validator(wire.plain(spec.args)).iter_errors(plain):
+        here = pointer_to(tuple(fault.instance_path))
+        if here not in references:
+            what = f"the arguments do not fit {spec.name}: {fault.message.splitlines()[0][:200]}"
+            yield _Fault(at + here, what, f"see the arguments of {spec.name}: flyball kinds")
+
+
 def _diagnosis(branch: Branch, at: str, kinds: Mapping[str, KindSpec]) -> Iterator[_Fault]:
     before: list[str] = []
     for index, step in enumerate(branch.diagnose):
@@ -170,6 +191,8 @@ def _diagnosis(branch: Branch, at: str, kinds: Mapping[str, KindSpec]) -> Iterat
                 yield _unknown(f"{here}/kind", step.kind, kinds)
             elif spec.reach is not Reach.READ:
                 yield _Fault(f"{here}/kind", f"{step.kind} changes something", "diagnose by kinds that only read")
+            else:
+                yield from _misfit(step.args, spec, f"{here}/args")
         yield from _references(step.args, f"{here}/args", before)
         if step.id in before:
             yield _Fault(here, f"{step.id!r} is listed twice", "remove one of them")
@@ -187,9 +210,13 @@ def _deal(deal: Deal, at: str, branch: Branch, kinds: Mapping[str, KindSpec]) ->
     if spec is None:
         yield _unknown(f"{at}/kind", deal.kind, kinds)
     elif not spec.reversible and not deal.irreversible:
-        yield _Fault(at, f"{deal.kind} cannot be undone and the step does not say so", "add irreversible: true, or choose a kind with an undo")
+        yield _Fault(
+            at, f"{deal.kind} cannot be undone and the step does not say so", "add irreversible: true, or choose a kind with an undo"
+        )
     elif spec.reversible and deal.irreversible:
         yield _Fault(f"{at}/irreversible", f"{deal.kind} can be undone", "remove irreversible")
+    if spec is not None:
+        yield from _misfit(deal.args, spec, f"{at}/args")
     if spec is not None and spec.reach is Reach.WRITE and deal.kind != "notify" and not deal.verify:
         yield _Fault(at, f"{deal.kind} changes something and nothing verifies it", "add verify: what must be seen for it to have worked")
     for index, one in enumerate(deal.verify):
@@ -205,3 +232,5 @@ def _expect(one: Expect, at: str, ids: Sequence[str], kinds: Mapping[str, KindSp
         yield _unknown(f"{at}/kind", one.kind, kinds)
     elif spec.reach is not Reach.READ:
         yield _Fault(f"{at}/kind", f"{one.kind} changes something", "verify by kinds that only read")
+    else:
+        yield from _misfit(one.args, spec, f"{at}/args")

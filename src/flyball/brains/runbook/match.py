@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flyball.brains.runbook.schema import Runbook
-from flyball.model.ids import Doc
+from flyball.model.ids import Doc, Json
 from flyball.model.session import Signal
 
 K1, B = 1.2, 0.75
@@ -22,10 +22,11 @@ ACT_SCORE, ASK_SCORE, ACT_MARGIN = 0.45, 0.2, 0.4
 MAX_TEXT = 2_000  # characters of a signal that are read
 _SHOWN = 5
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_STOP = frozenset(
+_COMMON = (
     "a after an and are as at be been but by does for from has have in into is it its no not of on or since than that the then there this"
-    " to was while will with".split()
+    " to was while will with"
 )
+_STOP = frozenset(_COMMON.split())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ class Choice:
 
     def doc(self, signal: str) -> Doc:
         """Give it as it stands in a thought."""
-        shown = [{"runbook": one.runbook, "how": one.how, "score": one.score} for one in self.candidates[:_SHOWN]]
+        shown: list[Json] = [{"runbook": one.runbook, "how": one.how, "score": one.score} for one in self.candidates[:_SHOWN]]
         return {"signal": signal, "candidates": shown, "margin": self.margin, "decided": self.decided, "why": self.why}
 
 
@@ -112,7 +113,9 @@ def choose(signal: Signal, books: Sequence[Runbook]) -> Choice:
     if exact:
         margin = _margin(exact)
         if len(exact) == 1 or margin > 0:
-            return Choice(decided="act", runbook=exact[0].runbook, margin=margin, candidates=tuple(exact), why="exact alert name and labels")
+            return Choice(
+                decided="act", runbook=exact[0].runbook, margin=margin, candidates=tuple(exact), why="exact alert name and labels"
+            )
         return Choice(decided="ask", runbook="", margin=margin, candidates=tuple(exact), why="several runbooks name this alert exactly")
     texts = [words(" ".join((book.title, *book.symptoms))) for book in books]
     scores = likeness(words(_said(signal)), texts)
@@ -121,7 +124,11 @@ def choose(signal: Signal, books: Sequence[Runbook]) -> Choice:
     margin = _margin(found)
     first = found[0].score if found else 0.0
     if first >= ACT_SCORE and margin >= ACT_MARGIN:
-        return Choice(decided="act", runbook=found[0].runbook, margin=margin, candidates=tuple(found), why="no exact name, but clearly most alike")
+        return Choice(
+            decided="act", runbook=found[0].runbook, margin=margin, candidates=tuple(found), why="no exact name, but clearly most alike"
+        )
     if first >= ASK_SCORE:
-        return Choice(decided="ask", runbook="", margin=margin, candidates=tuple(found), why="no exact name, and likeness does not settle it")
+        return Choice(
+            decided="ask", runbook="", margin=margin, candidates=tuple(found), why="no exact name, and likeness does not settle it"
+        )
     return Choice(decided="escalate", runbook="", margin=margin, candidates=tuple(found), why="no runbook knows an alert like this")

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flyball.brains.runbook.refer import settle
-from flyball.model.action import Proposal, Purpose, Status
+from flyball.model.action import Deed, Proposal, Purpose, Status
 from flyball.model.ids import Json
 from flyball.model.session import Propose, Step, View
 
@@ -101,26 +101,28 @@ def _attempt(name: str, steps: Sequence[Step]) -> Attempt:
 def _ended(step: Step) -> tuple[str, str]:
     """Say how one step that was to change something ended: ok, bad or waits; and why."""
     deed = step.deed
-    proposal = step.answer.proposal if isinstance(step.answer, Propose) else None
     if deed is None:
         return "bad", f"it was not admitted: {clip(step.reply) or 'no reason given'}"
     if deed.status in _UNSETTLED:
         return "waits", f"action {deed.action.id} is {deed.status.value}"
-    if proposal is not None and proposal.purpose is Purpose.NOTIFY:
-        return "ok", ""
-    match deed.status:
-        case Status.DENIED:
-            words = f"{step.replied_by or 'a person'} said: {clip(step.reply)}" if step.reply else clip(deed.why) or "no reason given"
-            return "bad", f"it was not allowed: {words}"
-        case Status.FAILED:
-            return "bad", f"the action failed: {clip(deed.outcome.error if deed.outcome else '') or 'no reason given'}"
-        case Status.UNDONE:
-            seen = "it was done, did not help and was undone" if deed.verified is False else "it was undone"
-            return "bad", f"{seen}: {clip(deed.verify_note)}" if deed.verify_note else seen
-        case _:
-            pass
-    if deed.verified is False:
-        return "bad", f"it was done but did not help: {clip(deed.verify_note) or 'verification failed'}"
-    if deed.verified is None and proposal is not None and proposal.verify:
+    if deed.action.purpose is Purpose.NOTIFY:
+        return "ok", ""  # a message that did not arrive says nothing of the cause
+    because = _why_not(deed, step)
+    if because:
+        return "bad", because
+    if deed.verified is None and deed.action.verify:
         return "waits", f"action {deed.action.id} is not verified yet"
     return "ok", ""
+
+
+def _why_not(deed: Deed, step: Step) -> str:
+    """Say why a settled action did not work, or nothing where it is done."""
+    if deed.status is Status.DENIED:
+        words = f"{step.replied_by or 'a person'} said: {clip(step.reply)}" if step.reply else clip(deed.why)
+        return f"it was not allowed: {words or 'no reason given'}"
+    if deed.status is Status.FAILED:
+        return f"the action failed: {clip(deed.outcome.error if deed.outcome else '') or 'no reason given'}"
+    note = f": {clip(deed.verify_note)}" if deed.verify_note else ""
+    if deed.status is Status.UNDONE:
+        return f"it was done, did not help and was undone{note}" if deed.verified is False else f"it was undone{note}"
+    return f"it was done but did not help{note}" if deed.verified is False else ""

@@ -36,7 +36,11 @@ class RunbookBrain:
     async def next(self, view: View) -> Answer:
         """Answer Propose, Ask or Finish. Same view, same answer; never raises."""
         if not view.signals:
-            return Finish(outcome="escalated", summary="No signal stands behind this session: what is to be done?", thought=Thought(summary="no signal"))
+            return Finish(
+                outcome="escalated",
+                summary="No signal stands behind this session: what is to be done?",
+                thought=Thought(summary="no signal"),
+            )
         past = tell(view)
         if past.active() is None and not any(signal.firing for signal in view.signals):
             return _resolved(view, past)
@@ -87,7 +91,9 @@ def _select(view: View, books: Mapping[str, Runbook]) -> Thought | Ask | Finish:
     thought = Thought(summary=f"{choice.decided}: {choice.why}", selection=selection)
     if choice.decided == "ask":
         options = (*(one.runbook for one in choice.candidates[:3]), NONE_OF_THESE)
-        return Ask(question=f"Which runbook is for {clip(signal.name)} on {clip(signal.target)}? ({choice.why})", thought=thought, options=options)
+        return Ask(
+            question=f"Which runbook is for {clip(signal.name)} on {clip(signal.target)}? ({choice.why})", thought=thought, options=options
+        )
     return Ask(
         question=f"{clip(signal.name)} on {clip(signal.target)} is new here ({choice.why}). What is it, and who looks after it?",
         thought=thought,
@@ -299,7 +305,9 @@ class Play:
         look = max((one.look for one in self.book.branches if self._id(one) == attempt.hypothesis), default=1)
         ranked = self._rank(self._see(look), look, weighed=True)
         if attempt.state == "waits":
-            return Ask(question=f"{attempt.because}: what became of it?", thought=self._thought("Waits for an action to be settled.", ranked))
+            return Ask(
+                question=f"{attempt.because}: what became of it?", thought=self._thought("Waits for an action to be settled.", ranked)
+            )
         if attempt.state == "worked":
             cause = next((one.cause for one in self.book.branches if self._id(one) == attempt.hypothesis), attempt.hypothesis)
             return Finish(outcome="fixed", summary=f"{cause}: fixed and verified.", thought=self._thought("Fixed and verified.", ranked))

@@ -107,6 +107,15 @@ class Runbook:
     undo: str = ""
 
 
+class _NotPlainError(Exception):
+    """YAML that is not read here; `line` counts from 1."""
+
+    def __init__(self, what: str, line: int) -> None:
+        """Keep what and where."""
+        super().__init__(what)
+        self.line = line
+
+
 class _Loader(yaml.SafeLoader):
     """Safe YAML without duplicate keys and dates."""
 
@@ -120,11 +129,15 @@ class _Loader(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if key.tag != "tag:yaml.org,2002:str":
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} is not text: put it in quotes", key.start_mark)
+                raise _NotPlainError(f"the key {key.value!r} is not text: put it in quotes", _line_of(key))
             if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} stands twice", key.start_mark)
+                raise _NotPlainError(f"the key {key.value!r} stands twice", _line_of(key))
             seen.add(key.value)
         return super().construct_mapping(node, deep=deep)
+
+
+def _line_of(part: yaml.Node | yaml.Event) -> int:
+    return part.start_mark.line + 1 if part.start_mark else 1
 
 
 def load(files: Mapping[str, bytes]) -> tuple[Runbook, ...]:
@@ -152,6 +165,8 @@ def _read(file: str, raw: bytes) -> Runbook:
         doc = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader, narrowed further
     except UnicodeDecodeError as error:
         raise BadInput(f"{file}: byte {error.start} is not UTF-8.", "Runbooks are UTF-8 text.", "Save it as UTF-8.") from None
+    except _NotPlainError as error:
+        raise BadInput(f"{file}, line {error.line}: {error}.", "The file is not plain YAML.", "Correct that line.") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f", line {mark.line + 1}" if mark else ""
@@ -170,15 +185,15 @@ def _guard(text: str) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise yaml.constructor.ConstructorError(None, None, "anchors and aliases are not read here", event.start_mark)
+            raise _NotPlainError("anchors and aliases are not read here", _line_of(event))
         if getattr(event, "tag", None) not in {None, "!"}:
-            raise yaml.constructor.ConstructorError(None, None, "tags are not read here", event.start_mark)
+            raise _NotPlainError("tags are not read here", _line_of(event))
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > MAX_DEPTH:
-            raise yaml.constructor.ConstructorError(None, None, f"nested deeper than {MAX_DEPTH}", event.start_mark)
+            raise _NotPlainError(f"nested deeper than {MAX_DEPTH}", _line_of(event))
 
 
 def _first_line(error: object) -> str:
@@ -221,7 +236,7 @@ def _line(node: yaml.Node | None, path: tuple[str | int, ...]) -> int:
             found = []
         if not found:
             break
-        line, node = found[0][0].start_mark.line + 1, found[0][1]
+        line, node = _line_of(found[0][0]), found[0][1]
     return line
 
 
