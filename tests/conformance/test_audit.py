@@ -146,6 +146,21 @@ async def test_a_missing_checkpoint_outside_is_refused_unless_accepted(state: Pa
     assert audit.verify(state).ok
 
 
+def test_a_missing_checkpoint_inside_is_signed_anew_from_the_one_outside(state: Path) -> None:
+    tamper(state, "DELETE FROM meta WHERE key = 'checkpoint'")
+    assert audit.verify(state).ok
+    store = SqliteStore.open(state, now=time.time)
+    assert f"\n{SIZE}\n" in store.checkpoint()
+    store.close()
+    assert audit.verify(state).ok
+
+
+def test_a_log_put_back_without_its_database_is_rolled_back_to_nothing(state: Path) -> None:
+    (state / "flyball.db").unlink()
+    with pytest.raises(ProofFailed, match="rolled back at entry 0"):
+        SqliteStore.open(state, now=time.time)
+
+
 def test_the_key_is_private_and_not_replaced_silently(state: Path) -> None:
     assert stat.S_IMODE((state / "log.key").stat().st_mode) == 0o600
     (state / "log.key").chmod(0o644)
