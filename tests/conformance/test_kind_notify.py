@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from kindbox import hands, undoing
 
 from flyball.errors import BadInput
 from flyball.kinds.notify import KIND
 from flyball.model.action import Seen
+from kindbox import hands, undoing
 
 
 class Receiver:

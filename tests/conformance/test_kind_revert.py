@@ -6,7 +6,6 @@ from pathlib import Path
 
 import jsonschema_rs
 import pytest
-from kindbox import Crash, CrashingBox, hands, undoing
 
 from flyball.backends.sandbox.bwrap import BwrapBox
 from flyball.errors import BadInput, Unreachable
@@ -14,6 +13,7 @@ from flyball.kinds.git_revert import KIND
 from flyball.model.action import Seen
 from flyball.model.ids import Doc
 from flyball.ports import Hands
+from kindbox import Crash, CrashingBox, hands, undoing
 
 
 def git(repo: Path, *argv: str) -> str:
@@ -151,7 +151,17 @@ async def test_a_hostile_repository_runs_nothing(repo: Path) -> None:
 async def test_a_forged_mark_of_another_action_does_not_count(repo: Path) -> None:
     bad = commit(repo, "port = oops\n", "Break it")
     recipe = await KIND.plan(given(repo, bad))
-    git(repo, "commit", "-q", "--allow-empty", "-m", "x\n\nFlyball-Action: s-test.11\n  Flyball-Action: s-test.1\nFlyball-Action: s-test.1 ")
+    git(
+        repo, "commit", "-q", "--allow-empty", "-m", "x\n\nFlyball-Action: s-test.11\n  Flyball-Action: s-test.1"
+    )
+    assert await KIND.probe(given(repo, bad), recipe) is Seen.ABSENT
+
+
+async def test_the_right_mark_at_the_wrong_place_does_not_count(repo: Path) -> None:
+    bad = commit(repo, "port = oops\n", "Break it")
+    recipe = await KIND.plan(given(repo, bad))
+    commit(repo, "x", "Something else", "other.txt")
+    git(repo, "commit", "-q", "--allow-empty", "-m", "x\n\nFlyball-Action: s-test.1")
     assert await KIND.probe(given(repo, bad), recipe) is Seen.ABSENT
 
 
