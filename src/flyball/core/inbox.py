@@ -13,10 +13,10 @@ from dataclasses import replace
 from flyball import wire
 from flyball.core.guard import guard
 from flyball.core.keys import Who
-from flyball.core.sessions import OBSERVER, Sessions, row_of
+from flyball.core.sessions import Sessions, row_of
 from flyball.errors import BadInput, Conflict, Moved, NotFound, TooLarge
 from flyball.model.action import Reach, Zone
-from flyball.model.grant import Agent, Grant
+from flyball.model.grant import OBSERVER, Agent, Grant
 from flyball.model.ids import Digest, GrantId, Json, SessionId, ValueId
 from flyball.model.log import Change, Entry, Put, Row, Settle
 from flyball.model.provenance import Integrity, Value
@@ -231,7 +231,7 @@ class Inbox:
             expires_at=now + agent.max_s + rules.key_s,
         )
         name = GrantId(self.plugs.clock.new_id("g"))
-        return grant, replace(grant, id=name, agent=OBSERVER, kinds=reads, ceiling=Zone.GREEN, budget_micros=0)
+        return grant, replace(grant, id=name, agent=OBSERVER, kinds=reads, ceiling=Zone.GREEN)
 
     def _value(self, session: SessionId, signal: Signal) -> Value:
         body: dict[str, Json] = {

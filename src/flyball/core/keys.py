@@ -101,6 +101,13 @@ class Keys:
         body = {"claimed": claimed if claimed.isalnum() else "", "what": what[:200]}
         await self._store.commit(Change(entries=(Entry(name="auth.refused", who="unknown", origin=origin, body=body),)))
 
+    async def denied(self, who: Who | None, what: str) -> None:
+        """Record that an authenticated caller asked for more than it may."""
+        entry = Entry(
+            name="auth.denied", who=who.principal.id if who else "unknown", origin=who.origin if who else "", body={"what": what[:300]}
+        )
+        await self._store.commit(Change(entries=(entry,)))
+
     def _find(self, credential: str) -> Key | None:
         parts = credential.split("_")
         if len(parts) != PARTS or parts[0] != PREFIX or not credential.isascii():

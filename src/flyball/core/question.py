@@ -7,7 +7,7 @@ from typing import Any
 
 from flyball.model.action import Action
 from flyball.model.decision import Facts
-from flyball.model.grant import Agent
+from flyball.model.grant import OBSERVER, Agent
 from flyball.model.ids import Doc
 from flyball.model.kind import KindSpec
 from flyball.model.provenance import Integrity
@@ -27,7 +27,7 @@ def question(action: Action, facts: Facts, session: Session, agent: Agent | None
         "principal": {"id": f"agent:{action.agent}", "kind": "agent", "groups": [], "auth": {"amr": ["key"], "age_s": 0}},
         "agent": {
             "name": action.agent,
-            "role": agent.role if agent else "none",
+            "role": agent.role if agent else "observe" if action.agent == OBSERVER else "none",
             "key": facts.key.id if facts.key else "",
             "chain": [one.agent for one in facts.chain[1:]],
             "depth": grant.depth if grant else 0,

@@ -19,7 +19,7 @@ from flyball.core.view import steps_of, view_of
 from flyball.errors import Conflict, Fenced
 from flyball.model.action import Deed, Purpose, Status
 from flyball.model.approval import ApprovalState
-from flyball.model.grant import Agent, Grant
+from flyball.model.grant import OBSERVER, Agent, Grant
 from flyball.model.ids import Digest, Doc, Json
 from flyball.model.log import Change, Entry, Put
 from flyball.model.provenance import Integrity
@@ -27,7 +27,6 @@ from flyball.model.session import Answer, Ask, Finish, Phase, Propose, Session, 
 from flyball.rules.provenance import Words
 from flyball.rules.unwind import order
 
-OBSERVER = "observer"
 FREEZE_LOOK_S = 2.0
 IDLE_MOST = 6
 BRAIN_S = 120.0
