@@ -43,6 +43,7 @@ class Reply:
     verified: bool | None = None
     note: str = ""
     words: str = ""  # a person's
+    decision: str = ""  # the check that decided
 
 
 World = Callable[[Proposal, Doc], Reply]
@@ -140,6 +141,7 @@ def deed_of(proposal: Proposal, args: Doc, number: int, reply: Reply) -> Deed:
     return Deed(
         action=action,
         status=reply.status,
+        decision=reply.decision,
         why=reply.note if reply.status is Status.DENIED else "",
         outcome=Outcome(ok=done, result=reply.body, error=reply.note if not done else ""),
         result=ValueId(f"s-1.{number}.out") if done else ValueId(""),

@@ -516,6 +516,14 @@ async def test_a_fix_in_hand_is_waited_for_and_never_doubled() -> None:
         assert status.value in run.last.question
 
 
+async def test_in_shadow_mode_the_whole_plan_is_shown_and_nothing_else_is_tried() -> None:
+    shown = Reply(status=Status.DENIED, decision="shadow", note="shadow mode")
+    reads = {**WELL, "http.probe": answered(200, 950), "git-log": commits(60)}
+    run = await play(brain(), view(signal("ServiceSlow")), table(reads, {"git.revert": shown, "process.restart": shown}))
+    assert run.fixes() == ["git.revert", "process.restart"]
+    assert "nothing was changed; the plan was git.revert, then process.restart" in run.finish.summary
+
+
 async def test_a_kind_that_is_not_given_is_neither_read_nor_planned_with() -> None:
     run = await play(brain(), view(signal(), kinds=("host.read", "http.probe")), table(KILLED))
     assert run.finish.outcome == "escalated"
