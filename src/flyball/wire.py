@@ -37,7 +37,8 @@ def dump(noun: object) -> dict[str, Json]:
 
 def plain(value: Any) -> Any:
     """Give any value of the model as plain JSON: objects, arrays, strings, numbers, booleans, null."""
-    return value if type(value) in _SCALARS else _dumper(type(value))(value)
+    sort = type(value)
+    return value if sort in _SCALARS else _dumper(cast("Hashable", sort))(value)
 
 
 _SCALARS = frozenset({str, int, float, bool, types.NoneType})

@@ -8,6 +8,9 @@ from enum import StrEnum
 from flyball.model.action import Zone
 from flyball.model.ids import Doc, GrantId, KeyId, PrincipalId, SessionId
 
+OBSERVER = "observer"
+"""The agent name of the observer: no manifest may take it."""
+
 
 class Sort(StrEnum):
     """People, agents and services are different principals and never share a key."""

@@ -1,0 +1,256 @@
+"""The only file that knows every plug: reads a project, builds what it names, serves it."""
+
+from __future__ import annotations
+
+from flyball.backends.policy_regopy import RegopyPolicy  # first of all: see its docstring
+from flyball.backends.policy_regopy import load as load_policy
+
+# isort: split
+
+import asyncio
+import importlib
+import pkgutil
+import signal
+import socket
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import orjson
+import uvicorn
+from fastapi import FastAPI
+
+from flyball import kinds, sources
+from flyball.backends.caller_http import HttpCaller
+from flyball.backends.clock import SystemClock
+from flyball.backends.engine_asyncio import AsyncioEngine
+from flyball.backends.freezer_file import FileFreezer
+from flyball.backends.sandbox import choose
+from flyball.backends.store.sqlite import SqliteStore
+from flyball.backends.tracer_otel import OtelTracer
+from flyball.backends.validator_jsonschema import JsonSchemaValidator
+from flyball.brains.runbook import RunbookBrain
+from flyball.brains.runbook import load as load_runbooks
+from flyball.config import Whole
+from flyball.core.house import House
+from flyball.core.keys import Who
+from flyball.errors import BadInput, NotReady, UserError
+from flyball.faces.http.app import create
+from flyball.model.box import Level
+from flyball.model.grant import Key, Principal, Sort
+from flyball.model.ids import KeyId, PrincipalId
+from flyball.model.log import Change, Entry
+from flyball.ports import Brain, Kind, Plugs, Source
+from flyball.sources.schedule import check, last_tick, next_tick
+
+ADMIN_SCOPES = ("read", "signal", "approve", "review", "operate", "admin")
+ADMIN_S = 30 * 86_400.0
+TICK_S = 1.0
+
+
+def scan(package: ModuleType, attribute: str) -> dict[str, Any]:
+    """Give every plug of a folder by name, in sorted order. Found is not enabled."""
+    found = {}
+    for one in sorted(pkgutil.iter_modules(package.__path__), key=lambda one: one.name):
+        plug = getattr(importlib.import_module(f"{package.__name__}.{one.name}"), attribute, None)
+        if plug is not None:
+            found[plug.spec.name if attribute == "KIND" else plug.name] = plug
+    return found
+
+
+def enabled(found: Mapping[str, Any], names: Iterable[str], what: str) -> dict[str, Any]:
+    """Give the plugs that the project names, exactly. Raises BadInput for a name that is not there."""
+    for name in names:
+        if name not in found:
+            raise BadInput(f"there is no {what} {name!r}", f"known are {', '.join(sorted(found))}", "mend flyball.yaml")
+    return {name: found[name] for name in names}
+
+
+@dataclass(slots=True)
+class Server:
+    """One running server: its house, its parts that need closing, its way in for the local admin."""
+
+    whole: Whole
+    house: House
+    store: SqliteStore
+    engine: AsyncioEngine
+    policy: RegopyPolicy
+    app: FastAPI
+
+    async def work(self) -> None:
+        """Run the engine, the schedules and the drop folder until cancelled."""
+        await self.house.start()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.engine.run(self.house.advance), name="engine")
+            group.create_task(self._tick(), name="clock")
+
+    async def _tick(self) -> None:
+        """Look once a second: freezes made while nobody looked, schedules due, specs dropped."""
+        due = {one.name: self._first_due(one.name, one.cron) for one in self.whole.project.schedules}
+        while True:
+            with suppress(NotReady):
+                await self.house.switch.notice()
+            now = self.house.plugs.clock.now()
+            for one in self.whole.project.schedules:
+                if now >= due[one.name]:
+                    await self._deliver("schedule", orjson.dumps({**one.model_dump(), "tick": due[one.name]}))
+                    due[one.name] = next_tick(one.cron, now)
+            await self._dropped()
+            await self.house.plugs.clock.sleep(TICK_S)
+
+    def _first_due(self, name: str, cron: str) -> float:
+        """Give the tick that was missed while the server was down, if one was and the schedule had run before; else the next one."""
+        now = self.house.plugs.clock.now()
+        ran = self.store.find("signal", f"schedule:schedule:{name}")
+        missed = last_tick(cron, now)
+        at = ran.body.get("at") if ran else None
+        return missed if isinstance(at, int | float) and missed > at else next_tick(cron, now)
+
+    async def _deliver(self, source: str, raw: bytes) -> None:
+        await self.house.inbox.accept(source, raw, {}, self.insider(source))
+
+    async def _dropped(self) -> None:
+        """Take in task specs dropped into the watched folder; a file is removed once it is durable in the inbox."""
+        if not self.whole.project.drop or "spec" not in self.house.plugs.sources:
+            return
+        for path in sorted((self.whole.folder / self.whole.project.drop).glob("*.yaml")):
+            await self._deliver("spec", path.read_bytes())
+            path.unlink()
+
+    def insider(self, name: str) -> Who:
+        """Give the server's own service as a caller: it may bring signals in and nothing else."""
+        principal = Principal(id=PrincipalId(f"service:{name}"), sort=Sort.SERVICE)
+        key = Key(id=KeyId("server"), hash="", principal=principal.id, sort=Sort.SERVICE, scopes=("signal",))
+        return Who(principal=principal, key=key, origin="server")
+
+    async def close(self) -> None:
+        """Let go of the state."""
+        self.policy.close()
+        self.store.close()
+
+
+async def build(folder: Path, *, takeover: bool = False, accept: tuple[str, ...] = ()) -> Server:
+    """Build a server from a project. Raises UserError with what is wrong and what to do; nothing is started yet."""
+    whole = Whole(folder)
+    project, clock = whole.project, SystemClock()
+    for one in project.schedules:
+        if fault := check(one.cron):
+            raise BadInput(f"schedule {one.name!r}: {one.cron!r} is no cron line", fault, "mend flyball.yaml")
+    chosen_kinds: dict[str, Kind] = enabled(scan(kinds, "KIND"), project.kinds, "kind")
+    chosen_sources: dict[str, Source] = enabled(scan(sources, "SOURCE"), project.sources, "source")
+    policy = load_policy(whole.folder / project.policies)
+    box = await (choose(tuple(Level(name) for name in project.box)) if project.box else choose())
+    chosen_brains: dict[str, Brain] = {"runbook": RunbookBrain(load_runbooks(whole.runbooks()))}
+    for agent in whole.agents.values():
+        if agent.brain not in (*chosen_brains, "remote"):
+            raise BadInput(
+                f"agent {agent.name}: there is no brain {agent.brain!r}", f"known are {', '.join(chosen_brains)}, remote", "mend it"
+            )
+    store = SqliteStore.open(whole.state, now=clock.now, takeover=takeover, accept=accept)
+    engine = AsyncioEngine(clock)
+    plugs = Plugs(
+        store=store,
+        clock=clock,
+        policy=policy,
+        box=box,
+        caller=HttpCaller(),
+        engine=engine,
+        freezer=FileFreezer(whole.state),
+        tracer=OtelTracer(),
+        validator=JsonSchemaValidator(),
+        kinds=chosen_kinds,
+        brains=chosen_brains,
+        sources=chosen_sources,
+        rules=whole.rules(),
+    )
+    house = House(plugs)
+    return Server(whole=whole, house=house, store=store, engine=engine, policy=policy, app=create(house, store.checkpoint))
+
+
+async def people(server: Server) -> str:
+    """Write the project's people down and give the local admin a fresh key in `<state>/keys/admin` (mode 0600). Gives its text."""
+    keys, rules = server.house.keys, server.house.plugs.rules
+    admin = Principal(id=PrincipalId("person:admin"), sort=Sort.PERSON, groups=("admin", "sre"), owner="person:admin")
+    for one in (admin, *(_person(name, groups) for name, groups in rules.groups.items())):
+        if keys.find_principal(one.id) != one:
+            await keys.add(one, by="service:compose")
+    for row in server.store.rows("key", state="live", limit=5000):
+        if row.body.get("principal") == admin.id and row.body.get("session") == "":
+            await keys.revoke(row.id, by="service:compose", reason="a new one at every start")
+    text, _ = await keys.mint(admin, ADMIN_SCOPES, ttl_s=ADMIN_S, by="service:compose")
+    folder = server.whole.state / "keys"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / "admin"
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(text + "\n")
+    (server.whole.state / "address").write_text(server.whole.project.listen + "\n")
+    return text
+
+
+def _person(name: str, groups: tuple[str, ...]) -> Principal:
+    return Principal(id=PrincipalId(f"person:{name}"), sort=Sort.PERSON, groups=groups, owner=f"person:{name}")
+
+
+async def serve(server: Server, listen: str, ready: asyncio.Event | None = None) -> None:
+    """Serve until SIGINT or SIGTERM. Raises NotReady where the address is taken; `ready` is set once it answers."""
+    host, _, port = listen.rpartition(":")
+    listener = _listen(host, int(port))
+    config = uvicorn.Config(
+        server.app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=3, server_header=False
+    )
+    web = uvicorn.Server(config)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await server.store.commit(Change(entries=(Entry(name="server.started", who="service:compose", body=_started(server)),)))
+    work = asyncio.create_task(server.work(), name="work")
+    http = asyncio.create_task(web.serve(sockets=[listener]), name="http")
+    waiting = asyncio.create_task(stop.wait())
+    try:
+        if ready is not None:
+            ready.set()  # the socket listens already: who connects now is answered as soon as the server runs
+        done, _ = await asyncio.wait((work, http, waiting), return_when=asyncio.FIRST_COMPLETED)
+        for one in done & {work, http}:
+            one.result()
+    finally:
+        web.should_exit = True
+        work.cancel()
+        waiting.cancel()
+        await asyncio.gather(work, http, waiting, return_exceptions=True)
+        await server.close()
+
+
+def _started(server: Server) -> dict[str, Any]:
+    plugs = server.house.plugs
+    return {
+        "policy": plugs.policy.digest,
+        "rules": plugs.policy.count,
+        "level": plugs.box.level.value,
+        "kinds": dict(server.house.door.pins),
+        "shadow": plugs.rules.shadow,
+    }
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as fault:
+        listener.close()
+        raise NotReady(
+            f"{host}:{port} cannot be listened on", fault.strerror or str(fault), "set `listen` in flyball.yaml, or --listen"
+        ) from fault
+    listener.listen(512)
+    listener.setblocking(False)  # noqa: FBT003 the socket API's own flag
+    return listener
+
+
+def explain(fault: UserError) -> str:
+    """Give what a person is shown of an error."""
+    return fault.lines()

@@ -1,0 +1,236 @@
+"""The project's files: flyball.yaml, agents, catalogue. Pydantic stands at this edge; `flyball schema` prints its JSON Schemas.
+
+An unknown key is an error: a setting that is misspelt must not be a setting that is ignored.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from flyball.errors import BadInput, NotFound
+from flyball.model.action import Zone
+from flyball.model.decision import Breakpoint
+from flyball.model.grant import Agent, Target
+from flyball.ports import Rates, Rules
+
+M = TypeVar("M", bound="Part")
+
+
+class Part(BaseModel):
+    """Refuses what it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Person(Part):
+    """Somebody who may sign in."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="short name; the principal is person:<id>")
+    groups: list[str] = Field(default_factory=list, description="what policy asks for: sre, governance, ...")
+
+
+class Pace(Part):
+    """A token bucket."""
+
+    burst: float = Field(gt=0, description="calls that may come at once")
+    every_s: float = Field(gt=0, description="seconds between calls after the burst")
+
+
+class Times(Part):
+    """How long things wait."""
+
+    approve_s: float = Field(900, gt=0, description="an approval not given by then is a no")
+    execute_s: float = Field(600, gt=0, description="an approval not used by then is void")
+    review_s: float = Field(86_400, gt=0, description="a yellow action is looked at by then, or the agent's next ones are red")
+    undo_keep_s: float = Field(86_400, gt=0, description="how long an undo is kept")
+
+
+class Break(Part):
+    """Pause where a figure passes a threshold."""
+
+    field: Literal["cost_micros", "targets"]
+    op: Literal["gt", "ge"] = "gt"
+    value: float
+
+
+class Cron(Part):
+    """A schedule that opens a session."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    cron: str = Field(description="five fields, UTC")
+    target: str
+    goal: str
+    alert: str = "Schedule"
+    agent: str = ""
+
+
+class Project(Part):
+    """flyball.yaml."""
+
+    apiVersion: Literal["flyball/v1"] = "flyball/v1"  # noqa: N815 the field's spelling in every such file
+    kind: Literal["Project"] = "Project"
+    state: str = Field("state", description="folder of the log and all state; relative to this file")
+    listen: str = Field("127.0.0.1:7070", pattern=r"^[^:]+:\d{1,5}$", description="address and port")
+    shadow: bool = Field(default=False, description="plans and verdicts only: nothing is carried out")
+    kinds: list[str] = Field(default_factory=list, description="kinds that are enabled, by exact name")
+    sources: list[str] = Field(default_factory=list, description="sources that are enabled")
+    policies: str = "policies"
+    runbooks: str = "runbooks"
+    agents: str = "agents"
+    catalogue: str = "catalogue.yaml"
+    drop: str = Field("", description="folder that is watched for task specs; empty: none")
+    routes: dict[str, str] = Field(default_factory=dict, description='alert name -> agent; "" is the default')
+    people: list[Person] = Field(default_factory=list)
+    pace: dict[str, Pace] = Field(default_factory=dict, description="by kind; `default` for the rest")
+    times: Times = Field(default_factory=Times)  # type: ignore[arg-type]  # pydantic's own defaults
+    breakpoints: list[Break] = Field(default_factory=list)
+    schedules: list[Cron] = Field(default_factory=list)
+    box: list[str] = Field(default_factory=list, description="isolation levels to try, in order; empty: all, strongest first")
+
+
+class Manifest(Part):
+    """agents/<name>.yaml."""
+
+    apiVersion: Literal["flyball/v1"] = "flyball/v1"  # noqa: N815 the field's spelling in every such file
+    kind: Literal["Agent"] = "Agent"
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    role: str
+    brain: str = "runbook"
+    owner: str = Field(min_length=1, description="the accountable person; an agent without one cannot be enabled")
+    oncall: str = Field("", description="who is called when the owner is not there")
+    kinds: list[str]
+    targets: list[str]
+    envs: list[str]
+    ceiling: Zone = Zone.RED
+    max_steps: int = Field(40, ge=1, le=500)
+    max_s: float = Field(3600, gt=0)
+    max_fixes: int = Field(4, ge=1)
+    budget_micros: int = Field(1_000_000, ge=0)
+    enabled: bool = True
+
+
+class Service(Part):
+    """One target of the catalogue."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,100}$")
+    env: str
+    region: str = ""
+    sensitivity: Literal["low", "normal", "high"] = "normal"
+    owner: str = ""
+    depends_on: list[str] = Field(default_factory=list)
+    facts: dict[str, Any] = Field(default_factory=dict, description="control argv, health_url, paths, log, repo: what kinds need")
+
+
+class Catalogue(Part):
+    """catalogue.yaml."""
+
+    apiVersion: Literal["flyball/v1"] = "flyball/v1"  # noqa: N815 the field's spelling in every such file
+    kind: Literal["Catalogue"] = "Catalogue"
+    services: list[Service]
+
+
+def read(cls: type[M], path: Path) -> M:
+    """Read one YAML file. Raises NotFound or BadInput that names file, field and what is wrong with it."""
+    try:
+        raw = path.read_bytes()
+    except OSError as fault:
+        raise NotFound(f"{path} cannot be read", fault.strerror or str(fault), "flyball init makes a project") from fault
+    try:
+        return cls.model_validate(yaml.safe_load(raw) or {})
+    except yaml.YAMLError as fault:
+        raise BadInput(f"{path} is not YAML", " ".join(str(fault).split())[:300], "mend the line it names") from fault
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        at = "/".join(str(part) for part in first["loc"])
+        raise BadInput(f"{path}: /{at}: {first['msg']}", "the file does not fit its schema", f"flyball schema {cls.__name__}") from fault
+
+
+class Whole:
+    """A project as read: its files, checked against each other."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read everything. Raises NotFound or BadInput."""
+        self.folder = folder
+        self.project = read(Project, folder / "flyball.yaml")
+        self.state = folder / self.project.state
+        services = read(Catalogue, folder / self.project.catalogue).services
+        self.catalogue = {one.name: _target(one) for one in services}
+        paths = sorted((folder / self.project.agents).glob("*.yaml"))
+        self.agents = {one.name: one for one in (_agent(read(Manifest, path)) for path in paths)}
+        self._crosscheck(len(services), len(paths))
+
+    def _crosscheck(self, services: int, manifests: int) -> None:
+        known = set(self.catalogue)
+        faults = [
+            *(["two services share a name"] if len(self.catalogue) != services else []),
+            *(["two agents share a name"] if len(self.agents) != manifests else []),
+            *(["the agent name `observer` is taken by the observer"] if "observer" in self.agents else []),
+            *(f"route {name!r} leads to no agent {agent!r}" for name, agent in self.project.routes.items() if agent not in self.agents),
+            *(f"agent {one.name}: no service {name!r}" for one in self.agents.values() for name in one.targets if name not in known),
+            *(
+                f"service {one.name}: depends on no service {name!r}"
+                for one in self.catalogue.values()
+                for name in one.depends_on
+                if name not in known
+            ),
+        ]
+        if faults:
+            raise BadInput(f"{self.folder / 'flyball.yaml'}: {faults[0]}", "the project's files contradict each other", "mend the name")
+
+    def runbooks(self) -> dict[str, bytes]:
+        """Give every runbook file by name."""
+        return {path.name: path.read_bytes() for path in sorted((self.folder / self.project.runbooks).glob("*.yaml"))}
+
+    def rules(self) -> Rules:
+        """Give what the core looks at."""
+        project, pace = self.project, self.project.pace
+        kinds = {name: (one.burst, one.every_s) for name, one in pace.items() if name != "default"}
+        default = (pace["default"].burst, pace["default"].every_s) if "default" in pace else Rates().default
+        return Rules(
+            catalogue=self.catalogue,
+            agents=self.agents,
+            routes=project.routes,
+            rates=Rates(default=default, kinds=kinds),
+            breakpoints=tuple(Breakpoint(field=one.field, op=one.op, value=one.value) for one in project.breakpoints),
+            groups={one.id: tuple(one.groups) for one in project.people},
+            shadow=project.shadow,
+            approve_s=project.times.approve_s,
+            execute_s=project.times.execute_s,
+            review_s=project.times.review_s,
+            undo_keep_s=project.times.undo_keep_s,
+        )
+
+
+def _target(one: Service) -> Target:
+    return Target(
+        name=one.name,
+        env=one.env,
+        region=one.region,
+        sensitivity=one.sensitivity,
+        owner=one.owner,
+        depends_on=tuple(one.depends_on),
+        facts=one.facts,
+    )
+
+
+def _agent(one: Manifest) -> Agent:
+    return Agent(
+        name=one.name,
+        role=one.role,
+        brain=one.brain,
+        owner=one.owner,
+        oncall=one.oncall,
+        kinds=tuple(one.kinds),
+        targets=tuple(one.targets),
+        envs=tuple(one.envs),
+        ceiling=one.ceiling,
+        max_steps=one.max_steps,
+        max_s=one.max_s,
+        max_fixes=one.max_fixes,
+        budget_micros=one.budget_micros,
+        enabled=one.enabled,
+    )

@@ -1,0 +1,168 @@
+"""All of the core, put together over its plugs. `compose` builds one; faces hold it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from flyball import wire
+from flyball.core.approvals import REASON_LEAST, Approvals
+from flyball.core.attempt import Attempt
+from flyball.core.door import Door, Visit
+from flyball.core.freeze import Switch
+from flyball.core.inbox import Inbox
+from flyball.core.keys import Keys, Who
+from flyball.core.recover import Recover
+from flyball.core.sessions import Sessions, row_of
+from flyball.core.unwind import Unwind
+from flyball.errors import BadInput, Conflict, Denied, Moved, NotFound
+from flyball.model.action import Deed, Proposal, Status
+from flyball.model.grant import Sort
+from flyball.model.log import Change, Entry, Put
+from flyball.model.provenance import Integrity
+from flyball.model.session import Phase, Session
+from flyball.ports import Plugs
+from flyball.rules.provenance import Words
+from flyball.rules.unwind import undoable
+
+
+class House:
+    """The door and everything behind it."""
+
+    def __init__(self, plugs: Plugs) -> None:
+        """Build the parts and tie the knots between them."""
+        self.plugs = plugs
+        self.keys = Keys(plugs.store, plugs.clock)
+        self.door = Door(plugs, self.keys)
+        self.attempt = Attempt(self.door)
+        self.approvals = Approvals(self.door, self.attempt)
+        self.recover = Recover(self.attempt)
+        self.unwind = Unwind(self.attempt)
+        self.door.attempt, self.door.approvals, self.attempt.recover = self.attempt, self.approvals, self.recover
+        self.sessions = Sessions(self.door, self.attempt, self.approvals, self.recover, self.unwind)
+        self.inbox = Inbox(self.sessions)
+        self.switch = Switch(plugs)
+
+    async def advance(self, session: str) -> None:
+        """Do what the engine wakes for: one session, or (with an empty name) the inbox."""
+        if session:
+            await self.sessions.advance(session)
+        else:
+            await self.inbox.drain()
+
+    async def start(self) -> None:
+        """Pick up where the last process ended: freezes noticed, every open session taken over and woken."""
+        await self.switch.notice()
+        for phase in (Phase.OPEN, Phase.PARKED):
+            for row in self.plugs.store.rows("session", state=phase.value, limit=100_000):
+                parked = phase is Phase.PARKED and row.body.get("current") and not row.body.get("wake_at")
+                if not parked:
+                    self.plugs.engine.wake(row.id, row.due_at)
+        self.plugs.engine.wake("")
+
+    def load_session(self, name: str) -> Session:
+        """Give a session. Raises NotFound."""
+        session = self.sessions.find(name)
+        if session is None:
+            raise NotFound(f"there is no session {name!r}", "", "flyball sessions list")
+        return session
+
+    def load_deed(self, name: str) -> Deed:
+        """Give a deed. Raises NotFound."""
+        deed = self.door.find(name)
+        if deed is None:
+            raise NotFound(f"there is no action {name!r}", "", "flyball sessions show")
+        return deed
+
+    async def act(self, who: Who, said: dict[str, Any]) -> Deed:
+        """Submit an action of an agent outside this process. Raises UserError; the deed says what became of it."""
+        who.needs("act")
+        session = self.load_session(who.key.session)
+        name = str(said.pop("name", "")) or self.plugs.clock.new_id("r")
+        proposal = wire.parse(Proposal, said)
+        words = Words(origin=str(who.principal.id), integrity=Integrity.OBSERVED)  # a model outside: its literals are what it has read
+        return await self.door.submit(proposal, Visit(who=who, session=session, words=words), f"{session.id}.{name}")
+
+    async def roll_back(self, who: Who, name: str, reason: str) -> Deed:
+        """Put one deed back because a person says so, for as long as its undo is kept."""
+        who.needs("operate")
+        self._person(who, reason)
+        deed = self.load_deed(name)
+        session = self.load_session(deed.action.session)
+        kept = deed.recipe.keep_until if deed.recipe else 0.0
+        if not undoable(deed):
+            raise Moved(
+                f"action {name} cannot be rolled back", f"it is {deed.status.value} or has no undo", f"flyball sessions show {session.id}"
+            )
+        if kept and self.plugs.clock.now() > kept:
+            raise Moved(f"action {name} cannot be rolled back any more", "its undo is no longer kept", "repair by a new task spec")
+        words = Words(origin=str(who.principal.id), integrity=Integrity.PRINCIPAL)
+        return await self.unwind.undo(deed, Visit(who=who, session=session, words=words), reason)
+
+    async def settle(self, who: Who, name: str, verdict: str, reason: str) -> None:
+        """Record what a person found out about a stuck action. The action stays stuck; its record says who looked and what they saw."""
+        who.needs("operate")
+        self._person(who, reason)
+        deed = self.load_deed(name)
+        if deed.status is not Status.STUCK or verdict not in ("done", "failed"):
+            raise BadInput(
+                f"action {name} is {deed.status.value}", "only a stuck one is settled, as done or failed", "flyball sessions show"
+            )
+        body = {"verdict": verdict, "reason": reason}
+        entry = Entry(name="action.ruled", who=who.principal.id, session=deed.action.session, action=name, origin=who.origin, body=body)
+        ruled = replace(deed, why=f"{deed.why}; {who.principal.id} says {verdict}: {reason}")
+        put = Put(table="action", id=name, expect=deed.version, body=wire.dump(ruled), state="stuck", session=deed.action.session)
+        await self.plugs.store.commit(Change(entries=(entry,), puts=(put,)))
+
+    async def reply(self, who: Who, name: str, text: str) -> None:
+        """Answer the question that a session waits with."""
+        who.needs("approve")
+        self._person(who, text)
+        session = self.load_session(name)
+        row = self.plugs.store.find("step", f"{session.id}.{session.step}")
+        if session.waiting != "answer" or row is None:
+            raise Moved(f"session {name} asks nothing", f"it is {session.phase.value}", f"flyball sessions show {name}")
+        entry = Entry(
+            name="brain.answered", who=who.principal.id, session=name, origin=who.origin, body={"step": session.step, "text": text}
+        )
+        body = {**row.body, "reply": text, "replied_by": who.principal.id}
+        await self._commit(
+            Change(entries=(entry,), puts=(Put(table="step", id=row.id, expect=row.version, body=body, session=name),)), name
+        )
+        self.plugs.engine.wake(name)
+
+    async def steer(self, who: Who, name: str, verb: str, reason: str) -> Session:
+        """Pause, resume or cancel a session."""
+        who.needs("operate")
+        self._person(who, reason)
+        session = self.load_session(name)
+        if session.phase is Phase.CLOSED:
+            raise Moved(f"session {name} is closed", "", f"flyball sessions show {name}")
+        entry = Entry(name=f"session.{verb}", who=who.principal.id, session=name, origin=who.origin, body={"reason": reason})
+        puts: tuple[Put, ...] = ()
+        if verb == "cancel":
+            lease = self.plugs.store.find("lease", session.target)
+            now = self.plugs.clock.now()
+            session = replace(session, phase=Phase.CLOSED, outcome="cancelled", summary=reason, closed_at=now, epoch=session.epoch + 1)
+            if lease is not None and lease.session == name:
+                puts = (Put(table="lease", id=lease.id, expect=lease.version, body={}, state="free"),)
+        else:
+            session = replace(session, paused=verb == "pause")
+        await self._commit(Change(entries=(entry,), puts=(row_of(session), *puts)), name)
+        self.plugs.engine.wake("" if verb == "cancel" else name)
+        return replace(session, version=session.version + 1)
+
+    async def _commit(self, change: Change, name: str) -> None:
+        try:
+            await self.plugs.store.commit(change)
+        except Conflict:
+            raise Moved(f"session {name} has just moved on", "it was written at the same moment", "look again, then repeat") from None
+
+    @staticmethod
+    def _person(who: Who, reason: str) -> None:
+        if who.principal.sort is not Sort.PERSON:
+            raise Denied(f"{who.principal.id} may not do this", "only a person may", "sign in as a person")
+        if len(reason.strip()) < REASON_LEAST:
+            raise BadInput(
+                "a reason is missing", f"it goes into the log and takes {REASON_LEAST} characters or more", "say why, in a few words"
+            )

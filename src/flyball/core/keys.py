@@ -1,0 +1,153 @@
+"""Keys and principals: who is calling, and on what authority. `faces` and `sessions` call it; no call is anonymous."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import zlib
+from dataclasses import dataclass, replace
+
+from flyball import wire
+from flyball.errors import Denied, SignInNeeded
+from flyball.model.grant import Grant, Key, Principal, Sort
+from flyball.model.ids import Doc, GrantId, KeyId, PrincipalId, SessionId
+from flyball.model.log import Change, Entry, Put
+from flyball.ports import Clock, Store
+
+PREFIX = "fb"
+PARTS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Who:
+    """An authenticated caller. Authority is an argument, never ambient."""
+
+    principal: Principal
+    key: Key
+    origin: str = ""  # from where: http 127.0.0.1, cli, engine
+
+    def needs(self, scope: str) -> None:
+        """Raise Denied where the key lacks a scope."""
+        if scope not in self.key.scopes:
+            raise Denied(f"{self.principal.id} may not do this", f"its key lacks the scope {scope!r}", "ask an admin for a key that has it")
+
+
+class Keys:
+    """Mints, checks and revokes. Keys are opaque, minutes long, stored hashed, one per agent and session."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        """Keep the ports."""
+        self._store, self._clock = store, clock
+
+    async def add(self, principal: Principal, *, by: str) -> None:
+        """Write a principal, or its new groups, owner or state."""
+        row = self._store.find("principal", principal.id)
+        entry = Entry(name="principal.set", who=by, body=wire.dump(principal))
+        put = Put(table="principal", id=principal.id, expect=row.version if row else 0, body=wire.dump(principal), state=principal.sort)
+        await self._store.commit(Change(entries=(entry,), puts=(put,)))
+
+    def find_principal(self, principal: str) -> Principal | None:
+        """Give a principal as it is now."""
+        row = self._store.find("principal", principal)
+        return wire.parse(Principal, row.body) if row else None
+
+    async def mint(
+        self, principal: Principal, scopes: tuple[str, ...], *, ttl_s: float, by: str, grant: Grant | None = None
+    ) -> tuple[str, Key]:
+        """Make a key and give its secret text, which is shown once and never stored."""
+        now = self._clock.now()
+        secret = base64.b32encode(self._clock.salt() + self._clock.salt()).decode().rstrip("=").lower()
+        key = Key(
+            id=KeyId(self._clock.new_id("k")),
+            hash=hashlib.sha256(secret.encode()).hexdigest(),
+            principal=principal.id,
+            sort=principal.sort,
+            scopes=scopes,
+            grant=grant.id if grant else GrantId(""),
+            session=grant.session if grant else SessionId(""),
+            not_before=now,
+            expires_at=now + ttl_s,
+        )
+        body: Doc = {"key": key.id, "principal": key.principal, "scopes": list(scopes), "expires_at": key.expires_at, "grant": key.grant}
+        entry = Entry(name="key.issued", who=by, session=key.session, body=body)
+        put = Put(table="key", id=key.id, expect=0, body=wire.dump(key), state="live", session=key.session, due_at=key.expires_at)
+        await self._store.commit(Change(entries=(entry,), puts=(put,)))
+        text = f"{PREFIX}_{key.id}_{secret}"
+        return f"{text}_{zlib.crc32(text.encode()):08x}", key
+
+    def authenticate(self, credential: str, origin: str) -> Who:
+        """Give who presents a credential. Raises SignInNeeded, always with the same words: a guesser learns nothing."""
+        key = self._find(credential)
+        now = self._clock.now()
+        if key is None or key.revoked or not key.not_before <= now < key.expires_at:
+            raise self.refusal()
+        principal = self.find_principal(key.principal)
+        if principal is None or not principal.active or principal.sort is not key.sort:
+            raise self.refusal()
+        return Who(principal=principal, key=key, origin=origin)
+
+    @staticmethod
+    def refusal() -> SignInNeeded:
+        """Give the one answer to every failed authentication."""
+        return SignInNeeded(
+            "sign-in needed", "no key was presented, or it does not count any more", "flyball login, or ask an admin for a key"
+        )
+
+    async def refused(self, credential: str, origin: str, what: str) -> None:
+        """Record a failed authorisation: which key id it claimed, from where, for what; never the secret."""
+        parts = credential.split("_")
+        claimed = parts[1][:40] if len(parts) == PARTS and parts[0] == PREFIX else ""
+        body = {"claimed": claimed if claimed.isalnum() else "", "what": what[:200]}
+        await self._store.commit(Change(entries=(Entry(name="auth.refused", who="unknown", origin=origin, body=body),)))
+
+    async def denied(self, who: Who | None, what: str) -> None:
+        """Record that an authenticated caller asked for more than it may."""
+        entry = Entry(
+            name="auth.denied", who=who.principal.id if who else "unknown", origin=who.origin if who else "", body={"what": what[:300]}
+        )
+        await self._store.commit(Change(entries=(entry,)))
+
+    def _find(self, credential: str) -> Key | None:
+        parts = credential.split("_")
+        if len(parts) != PARTS or parts[0] != PREFIX or not credential.isascii():
+            return None
+        row = self._store.find("key", parts[1])
+        key = wire.parse(Key, row.body) if row else None
+        hashed = hashlib.sha256(parts[2].encode()).hexdigest()
+        whole = f"{zlib.crc32('_'.join(parts[:3]).encode()):08x}" == parts[3]
+        return key if key and whole and hmac.compare_digest(hashed, key.hash) else None
+
+    def load(self, key_id: str) -> Key | None:
+        """Give a key as it is stored now."""
+        row = self._store.find("key", key_id)
+        return wire.parse(Key, row.body) if row else None
+
+    def chain(self, grant_id: str) -> tuple[tuple[Grant, ...], bool]:
+        """Give the grants from the one in use up to its root, and whether none is missing."""
+        found: list[Grant] = []
+        wanted = grant_id
+        while wanted and len(found) < 8:  # noqa: PLR2004 deeper chains are refused: the last one still names a parent
+            row = self._store.find("grant", wanted)
+            if row is None:
+                return tuple(found), False
+            grant = wire.parse(Grant, row.body)
+            found.append(grant)
+            wanted = grant.parent
+        return tuple(found), bool(found) and not wanted
+
+    async def revoke(self, key_id: str, *, by: str, reason: str) -> bool:
+        """End a key at once; False where there is no live one."""
+        row = self._store.find("key", key_id)
+        if row is None or row.state != "live":
+            return False
+        key = replace(wire.parse(Key, row.body), revoked=True)
+        entry = Entry(name="key.revoked", who=by, session=key.session, body={"key": key.id, "reason": reason})
+        put = Put(table="key", id=key.id, expect=row.version, body=wire.dump(key), state="revoked", session=key.session)
+        await self._store.commit(Change(entries=(entry,), puts=(put,)))
+        return True
+
+
+def agent_principal(name: str, owner: str) -> Principal:
+    """Give the principal of an agent."""
+    return Principal(id=PrincipalId(f"agent:{name}"), sort=Sort.AGENT, owner=owner)

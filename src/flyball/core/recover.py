@@ -1,0 +1,50 @@
+"""Intents without an outcome: settled by looking, or shown to a person; never guessed, and red never retried by itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flyball.core.attempt import SEEN_TO, Attempt
+from flyball.core.door import Visit
+from flyball.core.guard import guard
+from flyball.model.action import Deed, Outcome, Seen, Status
+from flyball.ports import Kind
+from flyball.rules.lifecycle import move
+
+
+class Recover:
+    """Settles what a crash, a timeout or a fault left open. Called by `attempt` and by `sessions` after a restart."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        """Keep what lies behind the door."""
+        self.attempt, self.door, self.plugs = attempt, attempt.door, attempt.plugs
+
+    async def settle(self, deed: Deed, visit: Visit) -> Deed:
+        """Look whether an intended effect happened and write it down."""
+        if deed.status is Status.RUNNING:
+            deed = await self._unknown(deed, visit)
+        kind = self.plugs.kinds[deed.action.kind]
+        seen = await self._probe(kind, deed)
+        to = move(Status.UNKNOWN, SEEN_TO[seen])
+        if to is Status.STUCK:
+            return await self._stuck(deed, visit, f"nobody can tell whether {deed.action.kind} happened")
+        error = "" if to is Status.DONE else "it did not happen"
+        outcome = Outcome(ok=to is Status.DONE, error=error, level=self.plugs.box.level.value)
+        return await self.attempt.settle(deed, outcome, visit)
+
+    async def _unknown(self, deed: Deed, visit: Visit) -> Deed:
+        lost = replace(deed, status=move(deed.status, Status.UNKNOWN))
+        entry = self.door.entry("action.unknown", lost, visit, {"why": "an intent without an outcome"})
+        await self.door.write(lost, (entry,), visit)
+        return replace(lost, version=lost.version + 1)
+
+    async def _stuck(self, deed: Deed, visit: Visit, why: str) -> Deed:
+        stuck = replace(deed, status=move(deed.status, Status.STUCK), why=why)
+        await self.door.write(stuck, (self.door.entry("action.stuck", stuck, visit, {"why": why}),), visit)
+        return replace(stuck, version=stuck.version + 1)
+
+    async def _probe(self, kind: Kind, deed: Deed) -> Seen:
+        if deed.recipe is None:
+            return Seen.UNSURE
+        seen, _ = await guard(kind.probe(self.attempt.hands(deed), deed.recipe), kind.spec.timeout_s)
+        return seen or Seen.UNSURE

@@ -1,0 +1,54 @@
+"""Put it back: from the recipe written before the deed, latest effect first. Called by `sessions` and by a person's roll-back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flyball.core.attempt import Attempt
+from flyball.core.door import Visit
+from flyball.core.guard import guard
+from flyball.model.action import Deed, Outcome, Recipe, Seen, Status
+from flyball.rules.checks.freeze import in_force
+from flyball.rules.lifecycle import move
+
+
+class Unwind:
+    """Undoes deeds. An undo was approved together with its deed: the approver saw the recipe."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        """Keep what lies behind the door."""
+        self.attempt, self.door, self.plugs = attempt, attempt.door, attempt.plugs
+
+    async def undo(self, deed: Deed, visit: Visit, why: str) -> Deed:
+        """Undo one deed that stands, or finish an undo that a crash interrupted. A freeze that stops undoing leaves it as it is."""
+        recipe = deed.recipe
+        if recipe is None:
+            return deed
+        if in_force(self.plugs.freezer.freezes(), deed.action, self.plugs.clock.now(), undo=True):
+            return deed
+        if deed.status is Status.DONE:
+            undoing = replace(deed, status=move(deed.status, Status.UNDOING))
+            await self.door.write(undoing, (self.door.entry("action.undoing", undoing, visit, {"why": why}),), visit)
+            deed = replace(undoing, version=undoing.version + 1)
+        elif await self._seen(deed, recipe) is Seen.HAPPENED:
+            return await self._end(deed, visit, Outcome(ok=True))
+        return await self._end(deed, visit, await self._undo(deed, recipe))
+
+    async def _undo(self, deed: Deed, recipe: Recipe) -> Outcome:
+        kind = self.plugs.kinds[deed.action.kind]
+        outcome, fault = await guard(kind.undo(self.attempt.hands(deed, undo=True), recipe), kind.spec.timeout_s)
+        outcome = outcome or Outcome(ok=False, error=f"the undo failed: {fault}")
+        if not outcome.ok and await self._seen(deed, recipe) is Seen.HAPPENED:
+            return Outcome(ok=True)
+        return outcome
+
+    async def _seen(self, deed: Deed, recipe: Recipe) -> Seen:
+        kind = self.plugs.kinds[deed.action.kind]
+        seen, _ = await guard(kind.undone(self.attempt.hands(deed, undo=True), recipe), kind.spec.timeout_s)
+        return seen or Seen.UNSURE
+
+    async def _end(self, deed: Deed, visit: Visit, outcome: Outcome) -> Deed:
+        ended = replace(deed, status=move(deed.status, Status.UNDONE if outcome.ok else Status.STUCK), why=outcome.error or deed.why)
+        name = "action.undone" if outcome.ok else "action.stuck"
+        await self.door.write(ended, (self.door.entry(name, ended, visit, {"error": outcome.error}),), visit)
+        return replace(ended, version=ended.version + 1)

@@ -1,0 +1,30 @@
+# When changes may be made. Undoing is always possible.
+package flyball
+
+import rego.v1
+
+deny contains [40, "freeze.window", sprintf("no changes during %s", [freeze.name]), 0, "none"] if {
+	changes
+	not undoing
+	some freeze in data.freezes
+	input.target.env in freeze.environments
+	input.now >= freeze.from
+	input.now < freeze.until
+}
+
+red contains [55, "hours.office", sprintf("it is outside the office hours of %s", [input.target.env]), 1, "none"] if {
+	changes
+	not undoing
+	data.hours[input.target.env]
+	not in_hours
+}
+
+in_hours if {
+	hours := data.hours[input.target.env]
+	local := input.now + (hours.utc_offset_h * 3600)
+	day := floor(local / 86400)
+	((day + 4) % 7) in hours.days
+	hour := (local - (day * 86400)) / 3600
+	hour >= hours.from_h
+	hour < hours.until_h
+}

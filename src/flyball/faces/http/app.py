@@ -1,0 +1,24 @@
+"""The ASGI app: routers, errors, limits. `compose` gives it a house; the console is mounted beside the API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi import FastAPI
+
+from flyball import __version__
+from flyball.core.house import House
+from flyball.errors import FlyballError
+from flyball.faces.http import people, state, work
+from flyball.faces.http.guard import Limit, told
+
+
+def create(house: House, checkpoint: Callable[[], str]) -> FastAPI:
+    """Build the app over a house."""
+    app = FastAPI(title="Flyball", version=__version__, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
+    app.state.house, app.state.checkpoint = house, checkpoint
+    for router in (state.router, work.router, people.router):
+        app.include_router(router)
+    app.add_exception_handler(FlyballError, told)
+    app.add_middleware(Limit)
+    return app

@@ -1,0 +1,90 @@
+"""Endpoints that bring work in and show it: signals, sessions, actions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import ORJSONResponse
+
+from flyball import wire
+from flyball.errors import BadInput, NotFound
+from flyball.faces.http.body import said
+from flyball.faces.http.guard import Caller, TheHouse
+from flyball.model.action import Status
+from flyball.views import session as sessions
+
+router = APIRouter(prefix="/v1", tags=["work"])
+CODES = {Status.DENIED: 403, Status.HELD: 202, Status.UNKNOWN: 202, Status.STUCK: 202}
+
+
+@router.post("/signals/{source}", status_code=202)
+async def signal(source: str, request: Request, who: Caller, house: TheHouse) -> dict[str, Any]:
+    """Take a delivery in: durable when answered. Authentic input is always answered with 2xx, also when it cannot be understood."""
+    name, new = await house.inbox.accept(source, await request.body(), request.headers, who)
+    return {"inbox": name, "new": new}
+
+
+@router.get("/sessions")
+async def listed(who: Caller, house: TheHouse, phase: str = "", limit: int = 200) -> dict[str, Any]:
+    """List sessions, newest first."""
+    who.needs("read")
+    return {"sessions": sessions.listed(house.plugs.store, phase, min(limit, 1000))}
+
+
+@router.get("/sessions/{name}")
+async def shown(name: str, who: Caller, house: TheHouse) -> dict[str, Any]:
+    """Show a session: signals, steps, actions, approvals, log."""
+    who.needs("read")
+    found = sessions.page(house.plugs.store, name)
+    if found is None:
+        raise NotFound(f"there is no session {name!r}", "", "flyball sessions list")
+    return found
+
+
+@router.post("/sessions/{name}/answer")
+async def answer(name: str, request: Request, who: Caller, house: TheHouse) -> dict[str, Any]:
+    """Answer the question that a session waits with."""
+    doc = await said(request)
+    await house.reply(who, name, str(doc.get("text", "")))
+    return {"session": name}
+
+
+@router.post("/sessions/{name}/{verb}")
+async def steer(name: str, verb: str, request: Request, who: Caller, house: TheHouse) -> dict[str, Any]:
+    """Pause, resume or cancel a session."""
+    if verb not in ("pause", "resume", "cancel"):
+        raise NotFound(f"a session cannot {verb!r}", "it can pause, resume and cancel", "flyball sessions --help")
+    session = await house.steer(who, name, verb, str((await said(request)).get("reason", "")))
+    return wire.dump(session)
+
+
+@router.post("/actions")
+async def act(request: Request, who: Caller, house: TheHouse) -> Response:
+    """Submit an action with an agent's key. 200 settled, 202 held or unknown, 403 denied; the body says what and why."""
+    doc = await said(request)
+    if who.key.session == "":
+        raise BadInput("this key belongs to no session", "actions are submitted with the key of an agent's session", "flyball keys create")
+    deed = await house.act(who, doc)
+    return ORJSONResponse(wire.dump(deed), status_code=CODES.get(deed.status, 200))
+
+
+@router.get("/actions/{name}")
+async def deed(name: str, who: Caller, house: TheHouse) -> dict[str, Any]:
+    """Show an action and what became of it."""
+    who.needs("read")
+    return wire.dump(house.load_deed(name))
+
+
+@router.post("/actions/{name}/undo")
+async def undo(name: str, request: Request, who: Caller, house: TheHouse) -> dict[str, Any]:
+    """Roll one action back while its undo is kept."""
+    return wire.dump(await house.roll_back(who, name, str((await said(request)).get("reason", ""))))
+
+
+@router.post("/actions/{name}/settle")
+async def settle(name: str, request: Request, who: Caller, house: TheHouse) -> dict[str, Any]:
+    """Record what a person found out about a stuck action."""
+    doc = await said(request)
+    await house.settle(who, name, str(doc.get("outcome", "")), str(doc.get("reason", "")))
+    return wire.dump(house.load_deed(name))

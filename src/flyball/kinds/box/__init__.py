@@ -1,0 +1,1 @@
+"""Programs that kinds run inside the box: standard library only, JSON in on standard input, JSON out. Never imported by the server."""

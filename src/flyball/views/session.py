@@ -1,0 +1,101 @@
+"""What happened in a session, as one document: for the API, the console, the report. Folded from rows and log, nothing kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flyball.model.log import Logged, Row
+from flyball.ports import Store
+
+LISTED = (
+    *("id", "title", "agent", "target", "trigger", "phase", "waiting", "opened_at", "closed_at", "outcome"),
+    *("summary", "step", "signals", "paused", "shadow", "wake_at", "epoch"),
+)
+HEAVIEST = ("green", "yellow", "red")
+
+
+def listed(store: Store, phase: str = "", limit: int = 200) -> list[dict[str, Any]]:
+    """Give sessions, newest first."""
+    rows = sorted(store.rows("session", state=phase, limit=100_000), key=lambda row: float(_number(row.body, "opened_at")), reverse=True)
+    return [brief(store, row) for row in rows[:limit]]
+
+
+def brief(store: Store, row: Row) -> dict[str, Any]:
+    """Give one session's line: with the heaviest zone it reached and what it cost."""
+    deeds = store.rows("action", session=row.id, limit=5000)
+    fixes = [deed for deed in deeds if _map(deed.body, "action").get("purpose") == "fix"]
+    zone = max((str(deed.body.get("zone")) for deed in fixes), key=_rank, default="green")
+    return {name: row.body.get(name) for name in LISTED} | {
+        "zone": zone,
+        "cost_micros": sum(int(_number(deed.body, "cost_micros")) for deed in deeds if deed.state in ("done", "undone")),
+    }
+
+
+def page(store: Store, name: str) -> dict[str, Any] | None:
+    """Give all that is known of a session, or None."""
+    row = store.find("session", name)
+    if row is None:
+        return None
+    deeds = sorted(store.rows("action", session=name, limit=5000), key=lambda one: _order(one.id))
+    values = {one.id: one.body for one in store.rows("value", session=name, limit=5000)}
+    keys = row.body.get("signals")
+    found = [store.find("signal", str(key)) for key in keys] if isinstance(keys, list | tuple) else []
+    signals = [{**one.body, "state": one.state} for one in found if one]
+    steps = sorted(store.rows("step", session=name, limit=5000), key=lambda one: _number(one.body, "number"))
+    return {
+        "session": brief(store, row) | {"plan": row.body.get("plan"), "current": row.body.get("current")},
+        "signals": signals,
+        "steps": [one.body for one in steps],
+        "deeds": [deed_doc(one, values) for one in deeds],
+        "approvals": [one.body for one in store.rows("approval", session=name)],
+        "reviews": [one.body for one in store.rows("review", session=name)],
+        "log": [entry_doc(one) for one in store.entries(session=name, limit=5000)],
+    }
+
+
+def deed_doc(row: Row, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Give an action with its result."""
+    value = values.get(str(row.body.get("result")))
+    return {**row.body, "status": row.state, "value": value["body"] if value else None}
+
+
+def entry_doc(one: Logged) -> dict[str, Any]:
+    """Give a log entry as the API shows it."""
+    entry = one.entry
+    return {
+        "index": one.index,
+        "at": one.at,
+        "name": entry.name,
+        "who": entry.who,
+        "behalf": entry.behalf,
+        "origin": entry.origin,
+        "session": entry.session,
+        "action": entry.action,
+        "body": entry.body,
+    }
+
+
+def _order(name: str) -> tuple[int, str]:
+    number = name.split(".")[1] if "." in name else "0"
+    digits = "".join(one for one in number if one.isdigit())
+    return (int(digits or 0), name)
+
+
+def _map(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = body.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _number(body: Mapping[str, Any], name: str) -> float:
+    found = body.get(name)
+    return found if isinstance(found, int | float) else 0
+
+
+def _rank(zone: str) -> int:
+    return HEAVIEST.index(zone) if zone in HEAVIEST else 0
+
+
+def names(entries: Sequence[Logged]) -> list[str]:
+    """Give entry names in order: handy for a look at a session's path."""
+    return [one.entry.name for one in entries]

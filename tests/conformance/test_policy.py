@@ -1,0 +1,643 @@
+"""The policy plug: what is not one well-formed answer in time denies, and what would fail open does not load."""
+
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import flyball
+from flyball.backends import policy_regopy
+from flyball.backends.policy_regopy import PolicyError, RegopyPolicy, load, run_cases
+from flyball.rego import cases, source
+from flyball.rego.folder import read_folder
+
+SHIPPED = Path(flyball.__file__).parent / "defaults" / "policies"
+BASE = yaml.safe_load((SHIPPED / "cases" / "base.yaml").read_text())["base"]
+HEAD = "package flyball\n\nimport rego.v1\n\n"
+ANSWER = {
+    "effect": "allow",
+    "zone": "green",
+    "reason": "as a test",
+    "rule": "test.allow",
+    "approvers": {"group": "sre", "quorum": 1, "factor": "none"},
+    "obligations": [],
+    "constraints": {},
+}
+CHAIN = "\n".join(f"\tv{place + 1} := v{place}" for place in range(40))
+FILLER = f"\ntest_filler if {{\n\tv0 := input.now\n{CHAIN}\n}}\n"  # rego-cpp refuses bundles with fewer variables than constants
+GOOD = orjson.dumps(ANSWER).decode()
+
+
+def changed(*path_and_value: Any) -> dict[str, Any]:
+    """The base input with one value replaced."""
+    *path, value = path_and_value
+    return cases.merge(BASE, reduce(lambda under, key: {key: under}, reversed(path), value))
+
+
+def folder_with(folder: Path, rules: str, data: str = "") -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "rules.rego").write_text(HEAD + rules + FILLER)
+    if data:
+        (folder / "data.yaml").write_text(data)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Iterator[RegopyPolicy]:
+    policy = load(SHIPPED)
+    yield policy
+    policy.close()
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(SHIPPED, tmp_path / "policies"))
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Callable[..., RegopyPolicy]]:
+    """A policy whose engine is the function given."""
+    made: list[RegopyPolicy] = []
+
+    def make(evaluate: Callable[[Any], object], timeout_ms: int = 2000, count: int = 1) -> RegopyPolicy:
+        held = read_folder(folder_with(tmp_path / "engine", f"answer := {GOOD}\n"))
+        made.append(RegopyPolicy(held, count, lambda: evaluate, timeout_ms))
+        return made[-1]
+
+    yield make
+    for policy in made:
+        policy.close()
+
+
+# What is asked
+
+
+def test_the_shipped_policies_are_loaded_and_ready(shipped: RegopyPolicy) -> None:
+    assert shipped.count > 60
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", shipped.digest)
+
+
+def test_an_answer_holds_everything(shipped: RegopyPolicy) -> None:
+    answer = shipped.ask(BASE)
+    assert (answer.effect, answer.zone, answer.rule) == ("allow", "yellow", "zone.yellow")
+    assert (answer.group, answer.quorum, answer.factor) == ("sre", 1, "none")
+    assert answer.obligations == ("recipe", "review", "verify")
+    assert answer.constraints == {}
+
+
+@pytest.mark.parametrize(
+    ("question", "reason"),
+    [
+        (changed("provenance", "/service", "endorsed", None), 'null is not of type "boolean"'),
+        (changed("provenance", "/service", "endorsed", "false"), '"false" is not of type "boolean"'),
+        (changed("kind", "reversible", "false"), '"false" is not of type "boolean"'),
+        (changed("call", "args", "note", None), "/call/args/note"),
+        (changed("grant", "uses_left", True), 'true is not of type "integer"'),
+        (changed("call", "confidence", 1.5), "1.5 is greater than the maximum of 1"),
+        (changed("call", "confidence", float("nan")), 'null is not of type "number"'),
+        (changed("call", "confidence", float("inf")), 'null is not of type "number"'),
+        (changed("kind", "effect", "Read"), "/kind/effect"),
+        (changed("zone", "green"), "'zone' was unexpected"),
+        (changed("kind", "allow", True), "'allow' was unexpected"),
+        (changed("provenance", cases.DROP), '"provenance" is a required property'),
+        (changed("sandbox", "level", cases.DROP), '"level" is a required property'),
+        (changed("schema", 2), "1 was expected"),
+        (changed("agent", "name", "\ud800"), "not plain JSON"),
+        (changed("call", "args", "n", 2**70), "not plain JSON"),
+        (changed("call", "args", "n", object()), "not plain JSON"),
+        (changed("call", "args", "n", reduce(lambda under, _: [under], range(2000), 1)), "not plain JSON"),
+        ([], 'is not of type "object"'),
+        (None, 'is not of type "object"'),
+        ({}, "is a required property"),
+    ],
+)
+def test_a_malformed_input_is_denied(shipped: RegopyPolicy, question: Any, reason: str) -> None:
+    answer = shipped.ask(question)
+    assert (answer.effect, answer.zone, answer.rule) == ("deny", "red", "policy.input")
+    assert reason in answer.reason
+    assert answer.quorum >= 1
+
+
+@pytest.mark.parametrize("name", ['x","effect":"allow","a":"', 'x"', "x\\", "x\\u0041", "x\n\t\x00", "é\u2028\U0001f600"])
+def test_a_text_from_outside_stays_one_text(shipped: RegopyPolicy, name: str) -> None:
+    answer = shipped.ask(changed("agent", "role", name))
+    assert (answer.effect, answer.rule) == ("deny", "role.kind")
+    assert answer.reason == f"the role {name} may not use process.restart"
+
+
+def test_the_escaped_form_of_a_name_is_another_name(shipped: RegopyPolicy) -> None:
+    assert shipped.ask(changed("grant", "targets", ["we\\u0062"])).rule == "grant.target"
+
+
+labels = st.dictionaries(
+    st.sampled_from(["endorsed", "integrity", "zone", "effect", "secrecy", "provenance", "/service", "min_integrity"]),
+    st.sampled_from([True, "principal", "green", "allow", "public", {"/service": {"endorsed": True}}, ["write"]]),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(label=labels)
+def test_labels_in_arguments_change_nothing(shipped: RegopyPolicy, label: dict[str, Any]) -> None:
+    question = changed("provenance", "/service", "endorsed", False)
+    plain = shipped.ask(question)
+    assert plain.rule == "provenance.sink"
+    assert shipped.ask(cases.merge(question, {"call": {"args": {**label, "nested": label}}})) == plain
+
+
+# An allowed case with exactly one fact broken
+
+BREAKS: list[tuple[Any, ...]] = [
+    ("agent", "role", "observe"),
+    ("agent", "role", "remediate "),
+    ("agent", "depth", 99),
+    ("grant", "kinds", []),
+    ("grant", "targets", ["web "]),
+    ("grant", "env", ["LAB"]),
+    ("grant", "ceiling", "green"),
+    ("grant", "uses_left", 0),
+    ("grant", "expires_in_s", 0),
+    ("kind", "name", "process.restart\u200b"),
+    ("kind", "sinks", ["/service", "/other"]),
+    ("kind", "reversible", False),
+    ("kind", "destructive", True),
+    ("target", "known", False),
+    ("target", "sensitivity", "high"),
+    ("call", "confidence", 0.3),
+    ("call", "attempt", 9),
+    ("provenance", "/service", "endorsed", False),
+    ("blast", "targets", 99),
+    ("budget", "micros_left", 0),
+    ("pace", "last_10m", 99),
+    ("sandbox", "level", "none"),
+    ("review", "overdue", 1),
+]
+
+
+@pytest.mark.parametrize("fact", BREAKS, ids=lambda fact: "-".join(ascii(part).strip("'") for part in fact))
+def test_one_broken_fact_never_allows(shipped: RegopyPolicy, fact: tuple[Any, ...]) -> None:
+    assert shipped.ask(BASE).effect == "allow"
+    assert shipped.ask(changed(*fact)).effect != "allow"
+
+
+# What the engine answers
+
+
+def answering(**keys: object) -> str:
+    """A policy that answers like `ANSWER`, with these keys merged over it."""
+    return f"answer := {orjson.dumps(cases.merge(ANSWER, keys)).decode()}\n"
+
+
+@pytest.mark.parametrize(
+    ("rules", "rule", "reason"),
+    [
+        (f"answer := {GOOD} if input.shadow\n", "policy.error", "the answer is undefined"),
+        (answering(more=1), "policy.answer", "'more' was unexpected"),
+        (answering(constraints=cases.DROP), "policy.answer", '"constraints" is a required property'),
+        (answering(zone="red"), "policy.answer", "/zone: "),
+        (answering(effect="ask"), "policy.answer", "/zone: "),
+        (answering(effect="ALLOW"), "policy.answer", "/effect: "),
+        (answering(effect=True), "policy.answer", "/effect: "),
+        (answering(reason=None), "policy.answer", "/reason: "),
+        (answering(rule="Not a name"), "policy.answer", "/rule: "),
+        (answering(approvers={"quorum": 0}), "policy.answer", "/approvers/quorum: "),
+        (answering(approvers={"quorum": "1"}), "policy.answer", "/approvers/quorum: "),
+        (answering(approvers={"group": ""}), "policy.answer", "/approvers/group: "),
+        (answering(approvers={"more": 1}), "policy.answer", "'more' was unexpected"),
+        (answering(obligations=[1]), "policy.answer", "/obligations/0: "),
+        ("answer := true\n", "policy.answer", 'true is not of type "object"'),
+        ('answer := "allow"\n', "policy.answer", 'is not of type "object"'),
+        ("answer contains 1\n", "policy.answer", 'is not of type "object"'),
+        (f"answer := {GOOD}\n\n{answering(zone='yellow')}", "policy.error", "an error in a rule or a builtin"),
+        (f"answer := {GOOD} if not to_number(input.agent.name) == 1\n", "policy.error", "an error in a rule or a builtin"),
+    ],
+)
+def test_a_malformed_answer_is_denied(tmp_path: Path, rules: str, rule: str, reason: str) -> None:
+    policy = load(folder_with(tmp_path, rules))
+    answer = policy.ask(BASE)
+    policy.close()
+    assert (answer.effect, answer.zone, answer.rule) == ("deny", "red", rule)
+    assert reason in answer.reason
+
+
+def test_a_well_formed_answer_is_taken(tmp_path: Path) -> None:
+    policy = load(folder_with(tmp_path, f"answer := {GOOD}\n"))
+    assert policy.ask(BASE).effect == "allow"
+    policy.close()
+
+
+def test_no_rules_deny(engine: Callable[..., RegopyPolicy]) -> None:
+    answer = engine(lambda plain: ANSWER, count=0).ask(BASE)
+    assert (answer.effect, answer.rule) == ("deny", "policy.missing")
+
+
+def test_an_incomplete_table_is_denied_by_default(copy: Path) -> None:
+    data = (copy / "data.yaml").read_text()
+    (copy / "data.yaml").write_text(data.replace("group: {prod: sre, other: sre}", "group: {prod: sre}"))
+    (copy / "data.schema.json").unlink()
+    policy, _ = policy_regopy._compiled(copy, 2000)
+    question = cases.merge(BASE, {"target": {"env": "dev"}, "grant": {"env": ["dev"]}})
+    assert (policy.ask(question).effect, policy.ask(question).rule) == ("deny", "default.deny")
+    assert policy.ask(BASE).effect == "allow"
+    policy.close()
+
+
+def test_a_kind_without_a_zone_asks(copy: Path) -> None:
+    data = (copy / "data.yaml").read_text()
+    (copy / "data.yaml").write_text(data.replace("  remediate:\n", "  remediate:\n    - ticket.open\n"))
+    policy = load(copy)
+    answer = policy.ask(cases.merge(BASE, {"kind": {"name": "ticket.open"}, "grant": {"kinds": ["ticket.open"]}}))
+    policy.close()
+    assert (answer.effect, answer.zone, answer.rule) == ("ask", "red", "zone.missing")
+
+
+# An engine that fails
+
+
+@pytest.mark.parametrize("fault", [ValueError("no"), RuntimeError("no"), MemoryError("no"), RecursionError("no")])
+def test_an_engine_that_raises_denies(engine: Callable[..., RegopyPolicy], fault: Exception) -> None:
+    def evaluate(plain: Any) -> object:
+        raise fault
+
+    policy = engine(evaluate)
+    for _ in range(3):
+        answer = policy.ask(BASE)
+        assert (answer.effect, answer.rule) == ("deny", "policy.error")
+        assert answer.reason == f"the engine failed: {type(fault).__name__}: no"
+
+
+def test_an_engine_that_hangs_denies_in_time_and_comes_back(engine: Callable[..., RegopyPolicy]) -> None:
+    gate = threading.Event()
+
+    def evaluate(plain: Any) -> object:
+        gate.wait(60)
+        return ANSWER
+
+    policy = engine(evaluate, timeout_ms=50)
+    answers = [policy.ask(BASE) for _ in range(6)]
+    assert [answer.rule for answer in answers] == ["policy.timeout"] * 4 + ["policy.stuck"] * 2
+    assert {answer.effect for answer in answers} == {"deny"}
+    assert answers[0].reason == "no answer within 50 ms"
+    stuck = list(policy._stuck)
+    gate.set()
+    for worker in stuck:
+        worker.join(30)
+    policy._timeout_s = 30.0
+    assert policy.ask(BASE).effect == "allow"
+
+
+def test_rules_that_take_too_long_deny(tmp_path: Path) -> None:
+    rules = f"""answer := {GOOD} if count(found) == 0
+
+found contains a if {{
+	some a in data.many
+	some b in data.many
+	some c in data.many
+	a + b == c + 1000
+}}
+"""
+    policy = load(folder_with(tmp_path, rules, f"many: {list(range(50))}\n"), timeout_ms=20)
+    answer = policy.ask(BASE)
+    stuck = list(policy._stuck)
+    assert (answer.effect, answer.rule) == ("deny", "policy.timeout")
+    for worker in stuck:
+        worker.join(60)
+        assert not worker.is_alive()
+
+
+def test_threads_take_turns(shipped: RegopyPolicy) -> None:
+    wrong: list[object] = []
+
+    def asks(role: str, effect: str) -> None:
+        for _ in range(20):
+            answer = shipped.ask(changed("agent", "role", role))
+            if answer.effect != effect:
+                wrong.append(answer)
+
+    threads = [threading.Thread(target=asks, args=it) for it in [("remediate", "allow"), ("observe", "deny")] * 2]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert wrong == []
+
+
+# What does not load
+
+NEVER = "the engine takes it for undefined, and a rule that {} it never fires"
+DECLARE = "declare it in this rule with `:=` or `some x in xs`, or correct its name"
+PURE = "correct its name; only pure builtins are available"
+IF = "write `if {`, or `contains x if {` for a set"
+OLD = "this is old Rego (v0), where a missing word changes what a rule means"
+HIDES = "it hides the builtin or keyword of that name in every rule"
+GIVEN = "a rule must judge the facts that it is given"
+CIRCLE = ("recursion need not end", "break the circle of rules")
+
+
+@pytest.mark.parametrize(
+    ("rules", "what", "why", "fix"),
+    [
+        ('ok if net.cidr_contains("10.0.0.0/8", "10.0.0.1")\n', "5:7: unknown function `net.cidr_contains`", "calls", PURE),
+        ('ok if startwith(input.target.name, "w")\n', "5:7: unknown function `startwith`", "calls", PURE),
+        ("ok if time.now_ns() > 3\n", "5:7: unknown function `time.now_ns`", "calls", PURE),
+        ('ok if http.send({"url": "x"})\n', "5:7: unknown function `http.send`", "calls", PURE),
+        ("ok if count(numbers.range(1, 9999999)) > 1\n", "5:13: unknown function `numbers.range`", "calls", PURE),
+        ("ok if y > 3\n", "5:7: unknown name `y`", "reads", DECLARE),
+        ("ok if not y > 3\n", "5:11: unknown name `y`", "reads", DECLARE),
+        ("ok if not input.agent.chain[i] == 3\n", "5:29: unknown name `i`", "reads", DECLARE),
+        ("ok if inptu.shadow\n", "5:7: unknown name `inptu`", "reads", DECLARE),
+        ("ok if count([z | z > 3]) > 0\n", "5:14: unknown name `z` (and 1 more)", "reads", DECLARE),
+        ("ok if {\n\tcount([a | a := input.now]) > 0\n\ta > 1\n}\n", "7:2: unknown name `a`", "reads", DECLARE),
+        ("ok := 3 if {\n\tx := 1\n} else := 4 if {\n\tx > 2\n}\n", "8:2: unknown name `x`", "reads", DECLARE),
+        (
+            "ok if {\n\tnot a := input.now\n\ta > 1\n}\n",
+            "7:2: a variable that nothing binds in `CallStmt`",
+            "reads",
+            "bind it with `:=` or `some x in xs`",
+        ),
+        ("ok if input.kind.nmae == 1\n", "5:7: unknown field `input.kind.nmae`", "reads", "see input.schema.json"),
+        (
+            "ok if {\n\tsome s in input.kind.sinks\n\tinput.provenance[s].trusted\n}\n",
+            "7:2: unknown field `input.provenance[_].trusted`",
+            "reads",
+            "see input.schema.json",
+        ),
+        ("ok if data.rolse[input.agent.role]\n", "5:7: unknown table `data.rolse`", "reads", "add it to data.yaml"),
+        ('ok if startswith("a")\n', "5:7: `startswith` takes 2 arguments and is given 1", "reads", "correct the call"),
+        ("f(a) := a\nok if f(1, 2) == 3\n", "6:7: `f` takes 1 arguments and is given 2", "reads", "correct the call"),
+        (
+            "ok if {\n\tsome y\n\ty > input.now\n}\n",
+            "6:2: `some` without `in` (and 2 more)",
+            "a variable that nothing binds is undefined, and a rule that reads it never fires",
+            "write `some x in xs`",
+        ),
+        (
+            'ok if input.kind.effect == "wirte"\n',
+            "5:7: `input.kind.effect` is never `wirte`",
+            "a rule that compares them never fires as meant",
+            "use one of read, write",
+        ),
+        ("a if b\nb if a\n", "5:1: `a` calls itself (and 1 more)", *CIRCLE),
+        ("f(a) := f(a - 1)\n", "5:1: `f` calls itself", *CIRCLE),
+        ("ok { input.shadow }\n", "5:4: a rule's body without `if`", OLD, IF),
+        ("ok[x] { x := input.shadow }\n", "5:7: a rule's body without `if`", OLD, IF),
+        ("f(a) = b { b := a }\n", "5:10: a rule's body without `if`", OLD, IF),
+        ("ok if input.shadow with input as {}\n", "5:20: `with` replaces facts", GIVEN, "write a case"),
+        ('ok := $"{input.shadow}"\n', "5:7: template string (and 1 more)", "names inside it are not checked", "use sprintf"),
+        ("ok if input.shadow ; §\n", "5:22: unexpected `§`", "it is no part of Rego", "remove it or close the string"),
+        ("ok := [1, 2\n", "5:7: syntax error", "this is unclosed", "correct the line"),
+        ("default a := 1\n\ndefault a := 2\n", "7:1: a second default for `a`", "only one can hold", "remove one of them"),
+        ('deney contains "x" if input.shadow\n', "5:1: no rule reads `deney`", "it changes no answer", "correct its name, or remove it"),
+        ("count := 3\n", "5:1: a rule named `count`", HIDES, "choose another name"),
+        (
+            "ok if data.flyball[input.kind.name]\n",
+            "5:7: a CallDynamicStmt in the plan",
+            "what it reads cannot be checked at load",
+            "name the rule or the table that is meant",
+        ),
+    ],
+)
+def test_a_bad_policy_does_not_load(tmp_path: Path, rules: str, what: str, why: str, fix: str) -> None:
+    folder = folder_with(tmp_path, rules, "roles: {a: [b]}\n")
+    (folder / "answer.rego").write_text(f"{HEAD}answer := {GOOD}\n")
+    with pytest.raises(PolicyError) as refused:
+        load(folder)
+    why = NEVER.format(why) if why in {"calls", "reads"} else why
+    assert (refused.value.what, refused.value.why, refused.value.fix) == (f"rules.rego:{what}", why, fix)
+
+
+def test_a_bundle_that_the_engine_refuses_does_not_load(tmp_path: Path) -> None:
+    (tmp_path / "a.rego").write_text(f"{HEAD}answer := {GOOD}\n")
+    with pytest.raises(PolicyError, match=r"^policies: the engine cannot run them$"):
+        load(tmp_path)
+
+
+def test_the_import_must_be_there(tmp_path: Path) -> None:
+    (tmp_path / "a.rego").write_text(f"package flyball\n\nanswer := {GOOD}\n")
+    with pytest.raises(PolicyError, match=r"^a\.rego:1:1: `import rego\.v1` is missing$"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("imported", "late"),
+    [(["greenlet", "regopy"], True), (["regopy", "greenlet"], False), (["regopy"], False), (["regopy", "regopy.node"], False)],
+)
+def test_the_engine_must_be_imported_before_greenlet(imported: list[str], late: bool) -> None:
+    assert policy_regopy._too_late(imported) is late
+
+
+def test_another_package_does_not_load(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, f"answer := {GOOD}\n")
+    (folder / "own.rego").write_text("package flybal\n\nimport rego.v1\n\ndeny := 1\n")
+    with pytest.raises(PolicyError, match=r"^own\.rego:1:1: package `flybal`$"):
+        load(folder)
+
+
+def test_the_entrypoint_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match=r"^rules\.rego:1:1: no rule `flyball\.answer`$"):
+        load(folder_with(tmp_path, "ok := true\n"))
+
+
+@pytest.mark.parametrize("name", ["missing", "empty"])
+def test_no_policies_do_not_load(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(PolicyError) as refused:
+        load(tmp_path / name)
+    assert refused.value.what == f"{tmp_path / name}: no policies"
+    assert refused.value.why == "without a policy every action is denied"
+
+
+PLAIN = "keys are texts; values are texts, numbers, booleans, lists, mappings or times with a zone; never null"
+
+
+@pytest.mark.parametrize(
+    ("data", "what", "why"),
+    [
+        ("a: [1\n", "2:1: malformed YAML", "expected ',' or ']', but got '<stream end>'"),
+        ("a: b\na: c\n", "2:1: malformed YAML", "the key `a` stands twice"),
+        ("a: null\n", "1:1: a value that policies cannot read: None", PLAIN),
+        ("a:\n", "1:1: a value that policies cannot read: None", PLAIN),
+        ("1: a\n", "1:1: a value that policies cannot read: {1: 'a'}", PLAIN),
+        ("a: .nan\n", "1:1: a value that policies cannot read: nan", PLAIN),
+        ("a: 2026-01-01\n", "1:1: a value that policies cannot read: datetime.date(2026, 1, 1)", PLAIN),
+        ("- a\n", "1:1: no tables", "the file is no mapping of names to tables"),
+    ],
+)
+def test_bad_tables_do_not_load(tmp_path: Path, data: str, what: str, why: str) -> None:
+    with pytest.raises(PolicyError) as refused:
+        load(folder_with(tmp_path, f"answer := {GOOD}\n", data))
+    assert (refused.value.what, refused.value.why) == (f"data.yaml:{what}", why)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("    from: 2025", "    form: 2025", '/freezes/0: "from" is a required property'),
+        ("{quorum: 2, factor: totp}", "{quorum: 0, factor: totp}", "/approvals/destructive/quorum: 0 is less than the minimum of 1"),
+        ("  attempts: 3", "  atempts: 3", "/limits: "),
+        ("normal: red", "normal: rde", "/zones/git.revert/prod/normal: "),
+        ("lab: prod", "lab: production", "/environments/lab: "),
+    ],
+)
+def test_a_misspelt_table_does_not_load(copy: Path, old: str, new: str, why: str) -> None:
+    data = (copy / "data.yaml").read_text()
+    assert old in data
+    (copy / "data.yaml").write_text(data.replace(old, new, 1))
+    with pytest.raises(PolicyError) as refused:
+        load(copy)
+    assert refused.value.what == "data.yaml:1:1: a table is malformed"
+    assert why in refused.value.why
+
+
+def test_the_engine_has_every_builtin_that_rules_may_call() -> None:
+    known = policy_regopy._engine()
+    assert [name for name in sorted(source.BUILTINS) if not known.is_builtin(name)] == []
+
+
+def test_text_that_is_no_text_does_not_load(tmp_path: Path) -> None:
+    (tmp_path / "a.rego").write_bytes(b"package flyball\n\xff\n")
+    with pytest.raises(PolicyError, match=r"^a\.rego:2:1: not UTF-8$"):
+        load(tmp_path)
+
+
+def test_a_time_in_the_tables_is_unix_seconds(tmp_path: Path) -> None:
+    held = read_folder(folder_with(tmp_path, "ok := 1\n", "a: 2026-01-01T00:00:00Z\n"))
+    assert held.data == {"a": 1767225600.0}
+
+
+# Cases
+
+
+@pytest.mark.parametrize("result", run_cases(policy_regopy._compiled(SHIPPED, 2000)[0], SHIPPED), ids=lambda result: result.name)
+def test_the_shipped_case(result: cases.CaseResult) -> None:
+    assert result.passed, (result.expected, result.got)
+
+
+def test_a_case_that_fails_keeps_the_set_out(copy: Path) -> None:
+    data = (copy / "data.yaml").read_text()
+    (copy / "data.yaml").write_text(data.replace("attempts: 3", "attempts: 9"))
+    with pytest.raises(PolicyError) as refused:
+        load(copy)
+    assert refused.value.what == "cases/raise.yaml: case `the fourth attempt asks` fails"
+    assert refused.value.why == (
+        "expected effect ask, reason this is attempt 4 of the same call, rule attempt.many, "
+        "got effect allow, reason process.restart on a normal target in lab is yellow, rule zone.yellow"
+    )
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "- name: x\n",
+        "- 3\n",
+        "- {name: x, like: base, expect: {}}\n",
+        "- {name: x, like: base, expect: {efect: deny}}\n",
+        "- {name: x, like: nobody, expect: {effect: allow}}\n",
+        "- {name: x, like: base, chnge: {}, expect: {effect: allow}}\n",
+        "name: x\n",
+    ],
+)
+def test_a_malformed_case_fails(copy: Path, case: str) -> None:
+    (copy / "cases" / "zz.yaml").write_text(case)
+    with pytest.raises(PolicyError, match=r"^cases/zz\.yaml: case `.*` fails$"):
+        load(copy)
+
+
+def test_every_rule_name_is_expected_by_some_case() -> None:
+    text = "".join(path.read_text() for path in SHIPPED.glob("*.rego"))
+    named = set(re.findall(r'contains \[\d\d, "([a-z.]+)"', text))
+    ranks = set(re.findall(r"contains \[(\d+),", text))
+    expected = {
+        case["expect"].get("rule")
+        for path in SHIPPED.glob("cases/*.yaml")
+        if path.name != "base.yaml"
+        for case in yaml.safe_load(path.read_text())
+    }
+    assert len(named) > 25
+    assert named - expected == {"zone.missing"}  # a test above: it needs another table
+    assert {len(rank) for rank in ranks} == {2}  # the engine sorts numbers as text
+
+
+# Without these the answer is the same by a second way; each has a test of its own above.
+HELD_TWICE = {("answer.rego", "default answer"), ("zone.rego", 'red contains [91, "zone.missing"')}
+
+
+def losses(file: str) -> Iterator[tuple[str, str]]:
+    """A shipped file with each of its rules taken out in turn: the rule's first line, what is left."""
+    lines = (SHIPPED / file).read_text().splitlines(keepends=True)
+    starts = [statement[0].line - 1 for statement in source.read(file, "".join(lines)).statements]
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        if not any(file == name and lines[start].startswith(head) for name, head in HELD_TWICE):
+            yield lines[start], "".join(lines[:start] + lines[end:])
+
+
+@pytest.mark.parametrize("file", sorted(path.name for path in SHIPPED.glob("*.rego")))
+def test_the_loss_of_any_rule_is_noticed(copy: Path, file: str) -> None:
+    unnoticed = []
+    for first, left in losses(file):
+        (copy / file).write_text(left)
+        try:
+            load(copy).close()
+        except PolicyError:
+            continue
+        unnoticed.append(first)
+    assert unnoticed == []
+    assert list(losses(file))
+
+
+# Digest and schema
+
+
+def test_any_byte_changes_the_digest(copy: Path) -> None:
+    before = read_folder(copy, b"{}").digest
+    files = sorted(path for path in copy.rglob("*") if path.suffix in {".rego", ".yaml"} or path.name == "data.schema.json")
+    seen = {before, read_folder(copy, b"{ }").digest}
+    for path in files:
+        whole = path.read_bytes()
+        path.write_bytes(whole + b"\n")
+        seen.add(read_folder(copy, b"{}").digest)
+        path.write_bytes(whole)
+    (copy / "zone.rego").rename(copy / "zones.rego")
+    seen.add(read_folder(copy, b"{}").digest)
+    (copy / "zones.rego").rename(copy / "zone.rego")
+    assert len(seen) == len(files) + 3
+    assert read_folder(copy, b"{}").digest == before
+
+
+def test_a_policy_in_a_folder_below_is_loaded_too(copy: Path) -> None:
+    (copy / "more").mkdir()
+    rule = 'deny contains [99, "more.deny", "as a test", 0, "none"] if input.call.purpose == "fix"\n'
+    (copy / "more" / "own.rego").write_text(HEAD + rule)
+    policy, _ = policy_regopy._compiled(copy, 2000)
+    assert policy.ask(BASE).rule == "more.deny"
+    policy.close()
+
+
+def test_the_input_schema_is_closed_documented_and_without_null() -> None:
+    schema = orjson.loads((SHIPPED / "input.schema.json").read_bytes())
+    open_objects: list[str] = []
+
+    def walk(shape: dict[str, Any], where: str) -> None:
+        assert shape.get("description"), where
+        assert "null" not in str(shape.get("type")), where
+        if shape.get("type") == "object" and shape.get("additionalProperties") is not False:
+            open_objects.append(where)
+        elif shape.get("type") == "object":
+            assert sorted(shape["required"]) == sorted(shape["properties"]), where
+        for name, held in shape.get("properties", {}).items():
+            walk(held, f"{where}.{name}")
+        if "items" in shape:
+            walk(shape["items"], f"{where}[]")
+
+    walk(schema, "input")
+    for name, held in schema["$defs"].items():
+        walk(held, name)
+    assert open_objects == ["input.call.args", "input.provenance"]
