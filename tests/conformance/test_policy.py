@@ -33,7 +33,7 @@ ANSWER = {
     "constraints": {},
 }
 CHAIN = "\n".join(f"\tv{place + 1} := v{place}" for place in range(40))
-FILLER = f"\nfiller if {{\n\tv0 := input.now\n{CHAIN}\n}}\n"  # rego-cpp refuses bundles with fewer variables than constants
+FILLER = f"\ntest_filler if {{\n\tv0 := input.now\n{CHAIN}\n}}\n"  # rego-cpp refuses bundles with fewer variables than constants
 GOOD = orjson.dumps(ANSWER).decode()
 
 
@@ -355,6 +355,14 @@ CIRCLE = ("recursion need not end", "break the circle of rules")
         ("ok if not input.agent.chain[i] == 3\n", "5:29: unknown name `i`", "reads", DECLARE),
         ("ok if inptu.shadow\n", "5:7: unknown name `inptu`", "reads", DECLARE),
         ("ok if count([z | z > 3]) > 0\n", "5:14: unknown name `z` (and 1 more)", "reads", DECLARE),
+        ("ok if {\n\tcount([a | a := input.now]) > 0\n\ta > 1\n}\n", "7:2: unknown name `a`", "reads", DECLARE),
+        ("ok := 3 if {\n\tx := 1\n} else := 4 if {\n\tx > 2\n}\n", "8:2: unknown name `x`", "reads", DECLARE),
+        (
+            "ok if {\n\tnot a := input.now\n\ta > 1\n}\n",
+            "7:2: a variable that nothing binds in `CallStmt`",
+            "reads",
+            "bind it with `:=` or `some x in xs`",
+        ),
         ("ok if input.kind.nmae == 1\n", "5:7: unknown field `input.kind.nmae`", "reads", "see input.schema.json"),
         (
             "ok if {\n\tsome s in input.kind.sinks\n\tinput.provenance[s].trusted\n}\n",
@@ -387,6 +395,7 @@ CIRCLE = ("recursion need not end", "break the circle of rules")
         ("ok if input.shadow ; §\n", "5:22: unexpected `§`", "it is no part of Rego", "remove it or close the string"),
         ("ok := [1, 2\n", "5:7: syntax error", "this is unclosed", "correct the line"),
         ("default a := 1\n\ndefault a := 2\n", "7:1: a second default for `a`", "only one can hold", "remove one of them"),
+        ('deney contains "x" if input.shadow\n', "5:1: no rule reads `deney`", "it changes no answer", "correct its name, or remove it"),
         ("count := 3\n", "5:1: a rule named `count`", HIDES, "choose another name"),
         (
             "ok if data.flyball[input.kind.name]\n",
@@ -415,6 +424,21 @@ def test_the_import_must_be_there(tmp_path: Path) -> None:
     (tmp_path / "a.rego").write_text(f"package flyball\n\nanswer := {GOOD}\n")
     with pytest.raises(PolicyError, match=r"^a\.rego:1:1: `import rego\.v1` is missing$"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("imported", "late"),
+    [(["greenlet", "regopy"], True), (["regopy", "greenlet"], False), (["regopy"], False), (["regopy", "regopy.node"], False)],
+)
+def test_the_engine_must_be_imported_before_greenlet(imported: list[str], late: bool) -> None:
+    assert policy_regopy._too_late(imported) is late
+
+
+def test_another_package_does_not_load(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, f"answer := {GOOD}\n")
+    (folder / "own.rego").write_text("package flybal\n\nimport rego.v1\n\ndeny := 1\n")
+    with pytest.raises(PolicyError, match=r"^own\.rego:1:1: package `flybal`$"):
+        load(folder)
 
 
 def test_the_entrypoint_must_be_there(tmp_path: Path) -> None:

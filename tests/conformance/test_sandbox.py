@@ -196,18 +196,63 @@ async def test_a_write_mount_is_written_as_the_server(bwrap: BwrapBox, tmp_path:
     assert (tmp_path / "f").stat().st_uid == os.getuid()
 
 
+async def test_a_run_that_reads_reaches_what_only_the_server_may(bwrap: BwrapBox, tmp_path: Path) -> None:
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0o700)
+    (folder / "secret").write_text("seen")
+    (folder / "secret").chmod(0o600)
+    python, needed = interpreter()
+    mounts = (Mount(str(folder), "/data"), *needed)
+    script = "test -r /data/secret && cat /data/secret; echo x >> /data/secret; touch /data/new; rm /data/secret"
+    assert (await bwrap.run(Run(argv=("sh", "-c", script), mounts=mounts))).out == b"seen"
+    assert (folder / "secret").read_text() == "seen"
+    assert not (folder / "new").exists()
+    server = await asyncio.start_unix_server(lambda _, writer: writer.close(), folder / "control")
+    (folder / "control").chmod(0o600)
+    # os.access asks for the real user, which a capability without more does not convince.
+    connect = "import os, socket; socket.socket(socket.AF_UNIX).connect('/data/control'); assert os.access('/data/secret', 4)"
+    async with server:
+        ran = await bwrap.run(Run(argv=(python, "-I", "-S", "-c", connect), mounts=mounts))
+        assert (ran.code, ran.err) == (0, b"")
+
+
+@pytest.mark.parametrize("write", [False, True])
+async def test_the_kernels_settings_are_read_only(bwrap: BwrapBox, write: bool) -> None:
+    script = "echo 1 > /proc/self/oom_score_adj; echo x > /proc/sys/kernel/hostname"
+    for host_pids in (False, True):
+        ran = await bwrap.run(Run(argv=("sh", "-c", script), write=write, host_pids=host_pids))
+        assert ran.err.count(b"Read-only file system") == 2
+
+
+async def test_a_code_that_no_signal_explains_stays_a_code(box: BwrapBox | LandlockBox) -> None:
+    for code in (126, 128, 129, 130, 200, 255):
+        ran = await box.run(Run(argv=("sh", "-c", f"exit {code}")))
+        assert (ran.code, ran.signal) == (code, None)
+
+
+async def test_a_program_whose_interpreter_is_missing_gives_the_shells_code(box: BwrapBox | LandlockBox, tmp_path: Path) -> None:
+    (tmp_path / "junk").write_text("#!/flyball-none\n")
+    (tmp_path / "junk").chmod(0o755)
+    ran = await box.run(Run(argv=(str(tmp_path / "junk"),), mounts=(Mount(str(tmp_path), str(tmp_path)),)))
+    assert ran.code == 127
+    assert b"failed to execute" in ran.err
+    assert b"Traceback" not in ran.err
+
+
 async def test_a_program_may_reopen_its_own_output(bwrap: BwrapBox) -> None:
     ran = await bwrap.run(Run(argv=("sh", "-c", "cat /dev/stdin > /dev/stdout; echo e > /dev/stderr"), stdin=b"in"))
     assert (ran.out, ran.err) == (b"in", b"e\n")
 
 
 async def test_no_run_holds_capabilities_beyond_its_need(bwrap: BwrapBox, tmp_path: Path) -> None:
-    read_all, kill = 1 << 2, 1 << 5  # CAP_DAC_READ_SEARCH, CAP_KILL
+    override, read_all, kill = 1 << 1, 1 << 2, 1 << 5  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_KILL
+    shown = (Mount(str(tmp_path), "/data"),)
     mounts = (Mount(str(tmp_path), "/data", write=True),)
     argv = ("grep", "CapEff", "/proc/self/status")
     for run, allowed in (
         (Run(argv=argv), read_all),
         (Run(argv=argv, host_pids=True), read_all),
+        (Run(argv=argv, mounts=shown), read_all | override),
         (Run(argv=argv, mounts=mounts), 0),
         (Run(argv=argv, write=True), 0),
         (Run(argv=argv, write=True, host_pids=True), kill),
@@ -577,6 +622,17 @@ async def test_without_any_level_every_run_is_refused() -> None:
     with pytest.raises(BoxRefused) as refused:
         await nothing.run(Run(argv=("id",)))
     assert refused.value.why == "none: this version has no such box; sandlock: this version has no such box"
+
+
+async def test_a_bubblewrap_that_fails_is_told_with_what_it_said(tmp_path: Path) -> None:
+    broken = tmp_path / "bwrap"
+    broken.write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    chosen = await choose((Level.BWRAP,), path=str(tmp_path))
+    with pytest.raises(BoxRefused) as refused:
+        await chosen.run(Run(argv=("id",)))
+    assert refused.value.why == "bubblewrap: the box could not be set up: bwrap: setting up uid map: Permission denied"
+    assert refused.value.fix == "install bubblewrap 0.6 or later, and let this user make user namespaces"
 
 
 async def test_the_doctor_hears_of_every_level(bwrap: BwrapBox) -> None:

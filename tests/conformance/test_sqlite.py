@@ -271,4 +271,26 @@ def test_the_files_are_for_the_owner_only(tmp_path: Path) -> None:
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "state").iterdir()}
     store.close()
     assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
-    assert {name for name, mode in modes.items() if mode & 0o077} == {"log.vkey"}
+    assert {name for name, mode in modes.items() if mode & 0o077} == {"log.vkey", "checkpoint"}
+
+
+async def test_no_read_by_session_action_or_due_time_scans_a_table(tmp_path: Path) -> None:
+    store = SqliteStore.open(tmp_path, now=time.time)
+    asked: list[str] = []
+    store._files.reading.set_trace_callback(asked.append)
+    store.entries(session="s-1")
+    store.entries(action="s-1.2")
+    store.entries(action="s-1.2", session="s-1", name="x")
+    store.entries(after=5)
+    store.rows("approval", state="waiting", due_by=5.0)
+    store.rows("approval", session="s-1")
+    store.rows("approval", due_by=5.0)
+    store.count("approval", "waiting")
+    store.find("approval", "a")
+    store.size()
+    store._files.reading.set_trace_callback(None)
+    assert len(asked) == 10
+    for sql in asked:
+        plan = [line[3] for line in store._files.reading.execute(f"EXPLAIN QUERY PLAN {sql}")]
+        assert not [line for line in plan if line.startswith("SCAN") and "SUBQUERY" not in line], (sql, plan)
+    store.close()

@@ -98,6 +98,26 @@ async def test_entries_are_filtered_by_every_part_given(store: SqliteStore) -> N
     assert [one.index for one in store.entries(after=1, limit=2)] == [2, 3]
 
 
+async def test_entries_of_an_action_are_found_however_it_is_named(store: SqliteStore) -> None:
+    named = [
+        ("s-1", "s-1.1"),
+        ("s-1", "s-1.1e1"),
+        ("s-1", "odd"),
+        ("", "s-1.1"),
+        ("s-2", "s-1.1"),
+        ("s.x", "s.x.7"),
+        ("", ".9"),
+        ("s", "s"),
+    ]
+    for session, action in named:
+        await store.commit(Change(entries=(entry(session=session, action=action),)))
+    for action in {action for _session, action in named}:
+        assert [one.index for one in store.entries(action=action)] == [at for at, one in enumerate(named) if one[1] == action]
+    assert [one.index for one in store.entries(action="s-1.1", session="s-2")] == [4]
+    assert [one.index for one in store.entries(action="s-1.1", after=0, limit=1)] == [3]
+    assert store.entries(action="s-1.2") == ()
+
+
 async def test_mapping_proxies_and_tuples_are_json_and_sets_are_not(store: SqliteStore) -> None:
     frozen = types.MappingProxyType({"t": (1, 2), "deep": types.MappingProxyType({"x": 1})})
     await store.commit(Change(entries=(entry(body=frozen),), puts=(put(body=frozen),)))
@@ -125,6 +145,8 @@ async def test_an_entry_that_no_bundle_could_hold_is_refused(store: SqliteStore)
         Change(draws=(Draw(account="x", amount=2**70, cap=2**80),)),
         Change(settles=(Settle(account="x", held=0, spent=-5),)),
         Change(puts=(put("x", due_at=float("nan")),)),
+        Change(puts=(put("x", table="session", body={"epoch": "7"}),)),
+        Change(entries=(entry(),), puts=(put("x", session=object()),)),
         Change(entries=(entry(session="\ud800"),)),
     ],
 )
@@ -136,7 +158,7 @@ async def test_a_change_that_cannot_be_stored_harms_only_itself(store: SqliteSto
         return_exceptions=True,
     )
     assert answers[0] == (0,)
-    assert isinstance(answers[1], Exception)
+    assert isinstance(answers[1], BadInput)
     assert answers[2] == (1,)
     assert store.count("action") == 2
     assert store.counter("x") == (0, 0)

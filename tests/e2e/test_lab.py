@@ -28,7 +28,7 @@ from flyball.lab.home import Lab, LabError, http_status, process_state, start_ti
 TOKEN = "token-of-the-test"
 SEEN_S = 12.0
 TOURS = (
-    ("kill", "hang", "fd", "double"),
+    ("kill", "hang", "fd", "double", "verbose"),
     ("config", "slow", "inject", "misleading"),
     ("disk", "port", "flood", "dependency"),
 )
@@ -201,6 +201,7 @@ def test_a_fault_breaks_is_told_heals_and_is_told_as_resolved(tours: dict[str, T
         ("disk", {"page": 503, "health": 503, "free": 0, "state": "running"}),
         ("port", {"page": 200, "health": 200}),
         ("dependency", {"page": 503, "health": 200, "state": "running"}),
+        ("verbose", {"page": 200, "state": "running"}),
         ("flood", {"page": 200, "state": "running"}),
         ("inject", {"page": 0, "state": "crashed"}),
     ],
@@ -217,6 +218,7 @@ def test_causes_leave_their_evidence(tours: dict[str, Tour]) -> None:
     assert "request_timeout_s must be int or float, got '30 s'" in config["log"]
     assert seen_of(tours, "port").at_worst["exit"]["code"] == 69
     assert "Too many open files" in seen_of(tours, "fd").at_worst["log"]
+    assert "DEBUG web headers=" in seen_of(tours, "verbose").at_worst["log"]
     assert "GET /search?q=a%20very%20long" in seen_of(tours, "flood").at_worst["log"]
     injected = seen_of(tours, "inject")
     assert injected.firing[0] is not None
@@ -297,12 +299,15 @@ def test_stop_leaves_no_process_and_no_mount(tours: dict[str, Tour]) -> None:
 
 
 def test_the_catalogue_names_what_is_there(tours: dict[str, Tour]) -> None:
-    web = tours["lab0"].catalogue["services"]["web"]
-    assert web["depends_on"] == ["store"]
-    assert Path(web["config_file"]).is_file()
-    assert Path(web["config_repo"], ".git").is_dir()
-    assert json.loads(Path(web["status_file"]).read_text())["unit"] == "web"
-    assert web["control"]["restart"][-2:] == ["restart", "web"]
+    web, store = tours["lab0"].catalogue["services"]
+    assert (web["name"], web["depends_on"], store["name"]) == ("web", ["store"], "store")
+    facts = web["facts"]
+    assert Path(facts["config_file"]).is_file()
+    assert Path(facts["repo"], ".git").is_dir()
+    assert all(Path(place).is_dir() for place in (facts["mountpoint"], facts["quarantine"], *facts["paths"], *store["facts"]["paths"]))
+    assert json.loads(Path(facts["status_file"]).read_text())["unit"] == "web"
+    assert facts["control"]["restart"][-2:] == ["restart", "web"]
+    assert facts["control"]["restart"][2] in {mount["source"] for mount in facts["control_mounts"]}
 
 
 @pytest.fixture
@@ -314,7 +319,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 def test_the_control_client_runs_alone(home: Path) -> None:
     estate.start(home, "", "")
-    vectors = estate.catalogue(home)["services"]["web"]["control"]
+    vectors = estate.catalogue(home)["services"][0]["facts"]["control"]
 
     def run(argv: list[str]) -> tuple[int, str, str]:
         done = subprocess.run(argv, env={}, capture_output=True, text=True, check=False, cwd="/", timeout=20)

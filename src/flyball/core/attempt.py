@@ -129,22 +129,22 @@ class Attempt:
             return await self.settle(deed, Outcome(ok=False, error=f"not started: {fault.what}"), visit)
         if frozen:
             return await self.settle(deed, Outcome(ok=False, error=f"not started: frozen by {frozen.by}: {frozen.reason}"), visit)
-        outcome = await self._do(kind, deed, recipe)
+        outcome, _ = await self._do(kind, deed, recipe)
         if outcome is None:
             return await self.recover.settle(deed, visit)
         return await self.settle(deed, outcome, visit)
 
-    async def _do(self, kind: Kind, deed: Deed, recipe: Recipe) -> Outcome | None:
-        """Call the kind, with bounded retry where that is harmless. None: nobody knows what happened."""
+    async def _do(self, kind: Kind, deed: Deed, recipe: Recipe) -> tuple[Outcome | None, str]:
+        """Call the kind, with bounded retry where that is harmless. None: nobody knows what happened, and the text says why not."""
         began, attempt = self.plugs.clock.mono(), deed.attempts or 1
         while True:
             with self.plugs.tracer.span("do", kind=deed.action.kind, attempt=attempt):
-                outcome, _ = await guard(kind.do(self.hands(deed), recipe), kind.spec.timeout_s)
+                outcome, fault = await guard(kind.do(self.hands(deed), recipe), kind.spec.timeout_s)
             if outcome is None:
-                return None
+                return None, fault
             if not again(kind.spec, deed.zone, outcome, attempt):
                 took = self.plugs.clock.mono() - began
-                return replace(self._contract(kind, outcome), took_s=took, level=self.plugs.box.level.value)
+                return replace(self._contract(kind, outcome), took_s=took, level=self.plugs.box.level.value), ""
             await self.plugs.clock.sleep(pause_s(attempt, self.plugs.clock.salt()[0] / 255))
             attempt += 1
 
@@ -156,9 +156,9 @@ class Attempt:
     async def _look(self, kind: Kind, deed: Deed, judged: Judged, visit: Visit) -> Deed:
         """Carry out a read: one record, since nothing changes."""
         recipe = Recipe(before={}, undo={})
-        outcome = await self._do(kind, replace(deed, zone=judged.facts.zone), recipe)
+        outcome, fault = await self._do(kind, replace(deed, zone=judged.facts.zone), recipe)
         if outcome is None:
-            outcome = Outcome(ok=False, error="did not end in time", transient=True, level=self.plugs.box.level.value)
+            outcome = Outcome(ok=False, error=fault, level=self.plugs.box.level.value)
         allowed = self.door.decided(deed, judged, Status.ALLOWED)
         running = replace(allowed, status=move(allowed.status, Status.RUNNING), intended_at=judged.facts.now)
         entry = self.door.entry("action.decided", running, visit, self.door.decision_body(running, judged))

@@ -231,7 +231,7 @@ class Inbox:
             expires_at=now + agent.max_s + rules.key_s,
         )
         name = GrantId(self.plugs.clock.new_id("g"))
-        return grant, replace(grant, id=name, agent=OBSERVER, kinds=reads, ceiling=Zone.GREEN, budget_micros=0)
+        return grant, replace(grant, id=name, agent=OBSERVER, kinds=reads, ceiling=Zone.GREEN)
 
     def _value(self, session: SessionId, signal: Signal) -> Value:
         body: dict[str, Json] = {

@@ -43,7 +43,7 @@ RULES = (
     Rule("ServiceErrors", "lab_error_ratio", 0.4, 2, 1, "critical", "answers with server errors"),
     Rule("ServiceSlow", "lab_latency_seconds", 0.4, 2, 1, "warning", "answers slowly"),
     Rule("ServiceCrashLooping", "lab_crash_loop", 1, 2, 1, "critical", "fails again and again at its start"),
-    Rule("LogFlood", "lab_log_growth_bytes", 32768, 2, 1, "warning", "writes far more log than usual"),
+    Rule("LogFlood", "lab_log_growth_bytes", 6000, 2, 1, "warning", "writes far more log than usual"),
 )
 # While the first fires for a service, the others say nothing new about it.
 INHIBITED_BY = {

@@ -130,51 +130,57 @@ def stop(home: Path) -> None:
 
 
 def catalogue(home: Path) -> dict[str, Any]:
-    """What a service catalogue needs to know: ``{"services": {name: {...}}}``; paths absolute, argv as vectors.
+    """Give web and store as Flyball's service catalogue wants them: the content of a ``catalogue.yaml``.
 
-    ``control`` has the argv vectors start, stop, restart and status, which need Python and the socket only.
+    Each service: name, env, region, sensitivity, owner, depends_on, and ``facts``: ``control`` (argv vectors start, stop, restart,
+    status), ``control_mounts`` (what a sandbox must show for those to run), health_url, port, log, paths (what may be looked
+    at), pid_file, status_file; web also page_url, mountpoint, rotated (a pattern of names), quarantine, repo, config_file. All paths
+    are absolute.
     """
     lab = _existing(home, running=False)
     settings = lab.settings()
     web = {
-        "sensitivity": "internal",
-        "port": settings.web_port,
-        "health_url": f"http://127.0.0.1:{settings.web_port}/healthz",
-        "page_url": f"http://127.0.0.1:{settings.web_port}/",
+        **_facts(lab, "web", settings.web_port),
+        "page_url": lab.web_url("/"),
         "log": str(lab.mountpoint / "web.log"),
-        "log_dir": str(lab.mountpoint),
         "mountpoint": str(lab.mountpoint),
-        "rotated_logs": "web.log.*",
-        "config_repo": str(lab.config_file.parent),
+        "rotated": "web.log.*",
+        "quarantine": str(lab.home / "quarantine"),
+        "repo": str(lab.config_file.parent),
         "config_file": str(lab.config_file),
-        "depends_on": ["store"],
+        "paths": [str(lab.mountpoint), str(lab.logs)],
+        "logfs": settings.logfs,
     }
-    store = {
-        "sensitivity": "internal",
-        "port": settings.store_port,
-        "health_url": f"http://127.0.0.1:{settings.store_port}/healthz",
-        "log": str(lab.logs / "store.out"),
-        "log_dir": str(lab.logs),
-        "depends_on": [],
-    }
-    services = {}
-    for name, own in (("web", web), ("store", store)):
-        services[name] = {
-            "name": name,
-            "env": ENV,
-            "unit": name,
-            "control": {verb: _control(lab, verb, name) for verb in ctl.VERBS},
-            "control_socket": str(lab.socket),
-            "output": str(lab.logs / f"{name}.out"),
-            "pid_file": str(lab.pid_path(name)),
-            "status_file": str(lab.status_path(name)),
-            **own,
-        }
-    return {"services": services, "logfs": settings.logfs, "home": str(lab.home)}
+    store = {**_facts(lab, "store", settings.store_port), "log": str(lab.logs / "store.out"), "paths": [str(lab.logs)]}
+    whose = {"env": ENV, "region": "", "sensitivity": "normal", "owner": "lab"}
+    services = [
+        {"name": "web", **whose, "depends_on": ["store"], "facts": web},
+        {"name": "store", **whose, "depends_on": [], "facts": store},
+    ]
+    return {"apiVersion": "flyball/v1", "kind": "Catalogue", "services": services}
 
 
-def _control(lab: Lab, verb: str, unit: str) -> list[str]:
-    return [sys.executable, "-I", str(Path(ctl.__file__).resolve()), str(lab.socket), verb, unit]
+def _facts(lab: Lab, name: str, port: int) -> dict[str, Any]:
+    """Give the facts that every service has."""
+    python, program = _plain_python(), str(Path(ctl.__file__).resolve())
+    shown = [program, str(lab.socket)]
+    if python == sys.executable:  # there is no other one, and a sandbox would not show it by itself
+        shown += sorted({sys.prefix, sys.base_prefix})
+    return {
+        "unit": name,
+        "port": port,
+        "health_url": f"http://127.0.0.1:{port}/healthz",
+        "control": {verb: [python, "-I", program, str(lab.socket), verb, name] for verb in ctl.VERBS},
+        "control_mounts": [{"source": path, "target": path} for path in shown],
+        "output": str(lab.logs / f"{name}.out"),
+        "pid_file": str(lab.pid_path(name)),
+        "status_file": str(lab.status_path(name)),
+    }
+
+
+def _plain_python() -> str:
+    """Give the system's python3, which a sandbox that shows /usr can run, or this one where there is none."""
+    return shutil.which("python3", path="/usr/bin:/bin") or sys.executable
 
 
 @contextlib.contextmanager
@@ -295,6 +301,7 @@ def _write(lab: Lab, settings: Settings) -> None:
     units[1]["nofile"] = 96
     if settings.prometheus:
         units += telemetry.units(lab, settings)
+    (lab.home / "quarantine").mkdir(exist_ok=True)
     write_whole(lab.home / "units.json", json.dumps(units, indent=2) + "\n")
 
 

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import tomllib
+import traceback
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -79,6 +80,7 @@ class Log:
 
     def __init__(self, path: Path, sort: str) -> None:
         self.path = path
+        self.level = "info"
         self.sort = sort
         self.lock = threading.Lock()
         self.fd = -1
@@ -103,7 +105,9 @@ class Log:
         self.fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
     def write(self, level: str, text: str) -> str:
-        """Append a line; gives an empty string, or why it could not be written."""
+        """Append a line, if its level is one to log; gives an empty string, or why it could not be written."""
+        if LEVELS.index(level) < LEVELS.index(self.level):
+            return ""
         now = time.time()
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
         line = f"{stamp} {level.upper()} web {text}\n"
@@ -188,6 +192,8 @@ class Page(BaseHTTPRequestHandler):
         level = "info" if status < 500 else "error"  # noqa: PLR2004 - HTTP's server errors begin here
         agent = self.headers.get("User-Agent", "-")
         spent_ms = (time.monotonic() - began) * 1000
+        if self.server.config.log_level == "debug":
+            self.server.log.write("debug", f"headers={dict(self.headers)} stack={traceback.format_stack()}")
         wrong = self.server.log.write(level, f"GET {self.path} {status} {spent_ms:.0f}ms agent={json.dumps(agent)}")
         if wrong:
             status, body = 503, {"error": f"cannot write the log: {wrong}"}
@@ -216,6 +222,7 @@ def main(home: str) -> int:
         config = load_config(lab.config_file)
     except ConfigError as error:
         return fail(f"configuration {lab.config_file} is invalid: {error}", os.EX_CONFIG)
+    log.level = config.log_level
     try:
         server = Server(config, log)
     except OSError as error:

@@ -35,6 +35,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _OPEN, _CLOSE = "([{", ")]}"
+Scope = tuple[int, ...]
 _SIGNS = ":= = == != < <= > >= + - * / % & | , ."
 _JOINS = frozenset([*_SIGNS.split(), "if", "else", "contains", "in"])
 _CARRIES_ON = _JOINS | {"not", "default", "some", "every"}
@@ -127,6 +128,9 @@ def lint_set(modules: Sequence[Module], entrypoint: str) -> Iterator[Finding]:
         yield Finding(modules[0].file, 1, 1, f"no rule `{package}.{answer}`", "it is what the door asks", fix)
     seen: set[tuple[str, str]] = set()
     for module in modules:
+        if module.package != package:
+            what = f"package `{module.package}`"
+            yield Finding(module.file, 1, 1, what, "nothing asks it", f"write `package {package}`")
         for statement, rule in zip(module.statements, module.rules, strict=True):
             at = (module.file, statement[0].line, statement[0].col)
             if rule in BUILTINS | KEYWORDS:
@@ -138,14 +142,26 @@ def lint_set(modules: Sequence[Module], entrypoint: str) -> Iterator[Finding]:
                 seen.add((module.package, rule))
 
 
+def lint_unused(modules: Sequence[Module], entrypoint: str) -> Iterator[Finding]:
+    """Every rule but the entrypoint and `test_*` must be read by another: a misspelt `deny` would never deny."""
+    used = {entrypoint.rpartition("/")[2]}
+    for module in modules:
+        for statement, rule in zip(module.statements, module.rules, strict=True):
+            used |= {token.text for token in statement if token.kind == "name" and token.text != rule}
+    for module in modules:
+        for statement, rule in zip(module.statements, module.rules, strict=True):
+            if rule not in used and not rule.startswith("test_"):
+                at = (module.file, statement[0].line, statement[0].col)
+                yield Finding(*at, f"no rule reads `{rule}`", "it changes no answer", "correct its name, or remove it")
+
+
 def lint_names(modules: Sequence[Module]) -> Iterator[Finding]:
     """Every name must be declared in its rule, or be a rule of the package, an import, a builtin, input or data."""
     for module in modules:
         shared = {name for other in modules if other.package == module.package for name in other.rules}
         for statement in module.statements:
-            known = shared | module.aliases | _declared(statement)
             yield from _lint_some(module.file, statement)
-            yield from _lint_statement(module.file, statement, known)
+            yield from _lint_statement(module.file, statement, shared | module.aliases)
 
 
 def _lint_some(file: str, statement: Sequence[Token]) -> Iterator[Finding]:
@@ -155,7 +171,9 @@ def _lint_some(file: str, statement: Sequence[Token]) -> Iterator[Finding]:
             yield Finding(file, token.line, token.col, "`some` without `in`", why, "write `some x in xs`")
 
 
-def _lint_statement(file: str, statement: Sequence[Token], known: set[str]) -> Iterator[Finding]:
+def _lint_statement(file: str, statement: Sequence[Token], shared: set[str]) -> Iterator[Finding]:
+    scopes = _scopes(statement)
+    declared = list(_declared(statement, scopes))
     place = 0
     while place < len(statement):
         token = statement[place]
@@ -163,6 +181,8 @@ def _lint_statement(file: str, statement: Sequence[Token], known: set[str]) -> I
             place += 1
             continue
         path, after = _path(statement, place)
+        here = scopes[place]
+        known = shared | {name for name, scope in declared if here[: len(scope)] == scope}
         called = after < len(statement) and statement[after].text == "(" and _touches(statement, after)
         if called and path not in BUILTINS and path.split(".", 1)[0] not in known:
             what = f"unknown function `{path}`"
@@ -208,17 +228,35 @@ def _rule_name(statement: Sequence[Token]) -> str:
     return statement[place].text
 
 
-def _declared(statement: Sequence[Token]) -> set[str]:
-    names: set[str] = set()
+def _scopes(statement: Sequence[Token]) -> list[Scope]:
+    """For each token the brackets around it, outermost first; the first entry tells the branches of `else` apart.
+
+    The braces of a rule's body do not count: what is declared there is seen by the rule's head.
+    """
+    around, scopes = [0], list[Scope]()
+    for place, token in enumerate(statement):
+        if token.kind == "sign" and token.text in _CLOSE and len(around) > 1:
+            around.pop()
+        if token.depth == 0 and token.text == "else":
+            around = [place]
+        scopes.append(tuple(opener for opener in around if opener >= 0))
+        if token.kind == "sign" and token.text in _OPEN:
+            body = token.depth == 0 and place > 0 and statement[place - 1].text == "if"
+            around.append(-1 if body else place)
+    return scopes
+
+
+def _declared(statement: Sequence[Token], scopes: Sequence[Scope]) -> Iterator[tuple[str, Scope]]:
+    """Each variable that the statement declares, with the scope that sees it."""
     if len(statement) > 1 and statement[1].text == "(" and _touches(statement, 1):
-        names |= {token.text for token in _bracket(statement, 1) if token.kind == "name"}
+        yield from ((token.text, ()) for token in _bracket(statement, 1) if token.kind == "name")
     for place, token in enumerate(statement):
         if token.text in {"some", "every"} and token.kind == "name":
             until = _until_in(statement, place)
-            names |= {bound.text for bound in statement[place + 1 : until] if bound.kind == "name" and until}
+            bound = statement[place + 1 : until] if until else ()
+            yield from ((it.text, scopes[place]) for it in bound if it.kind == "name")
         elif token.text == ":=" and place > 0 and statement[place - 1].kind == "name":
-            names.add(statement[place - 1].text)
-    return names
+            yield statement[place - 1].text, scopes[place]
 
 
 def _until_in(statement: Sequence[Token], place: int) -> int | None:

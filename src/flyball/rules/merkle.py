@@ -98,6 +98,20 @@ class Frontier:
             nodes.append(Node(last.level + 1, last.index >> 1, node_hash(hashes.pop(), last.hash)))
         return type(self)(self.size + 1, (*hashes, nodes[-1].hash)), tuple(nodes)
 
+    def extend(self, leaves: Iterable[bytes]) -> tuple[Self, list[tuple[int, int, bytes]]]:
+        """Add leaf hashes in order: what `append` gives for each, with nodes as plain (level, index, hash) for a store to keep."""
+        size, edge = self.size, list(self.hashes)
+        nodes: list[tuple[int, int, bytes]] = []
+        for leaf in leaves:
+            level, index, found = 0, size, leaf
+            nodes.append((level, index, found))
+            while index & 1:
+                level, index, found = level + 1, index >> 1, node_hash(edge.pop(), found)
+                nodes.append((level, index, found))
+            edge.append(found)
+            size += 1
+        return type(self)(size, tuple(edge)), nodes
+
     def root(self) -> bytes:
         """The root of the tree as it stands."""
         return fold(self.hashes)

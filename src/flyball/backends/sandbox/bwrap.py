@@ -7,9 +7,9 @@ Who it is depends on who the server is:
 
 * server without root: the server's own uid in a new user namespace, without capabilities on the host. What the server may
   read, a mount may show; what it may write, a write mount may change; with `host_pids` it may signal the server's own uid.
-* server as root, a run that only reads: a uid of its own per run, outside all passwd files, with CAP_DAC_READ_SEARCH alone,
-  so that it reads what is mounted and owns nothing. It is not root, because the kernel exempts root from RLIMIT_NPROC: a fork
-  bomb of uid 0 has no bound but the time limit.
+* server as root, a run that only reads: a uid of its own per run, outside all passwd files, with CAP_DAC_READ_SEARCH so that it
+  reads what is mounted, and with mounts CAP_DAC_OVERRIDE so that it reaches their sockets; every mount of it is read-only. It is
+  not root, because the kernel exempts root from RLIMIT_NPROC: a fork bomb of uid 0 has no bound but the time limit.
 * server as root, a run that is meant to `write` or has a write mount: uid 0 without capabilities and without a user namespace,
   so that it may change what root owns, and only that. With `host_pids` and `write` it keeps CAP_KILL. RLIMIT_NPROC does not
   bind it: run the server as a user of its own where that matters.
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 MISSING = "bubblewrap (bwrap) is not installed"
 INSTALL = "apt install bubblewrap"
-_SETUP_CAPS = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_DAC_READ_SEARCH")
+_SETUP_CAPS = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
 _FLAGS = {
     resource.RLIMIT_CPU: "cpu",
     resource.RLIMIT_AS: "as",
@@ -66,7 +66,8 @@ _FLAGS = {
 }
 _EXIT = re.compile(rb'"exit-code":\s*(\d+)')
 _SIGNALLED = 128  # bwrap says 128 + n for a program that signal n ended
-_LAST_SIGNAL = 64
+# Not hangup and interrupt: no terminal sends them here, and programs end with 129 by themselves (git: wrong usage).
+_DEADLY = {4, 5, 6, 7, 8, 9, 11, 13, 14, 15, 24, 25, 31}
 
 
 class BwrapBox:
@@ -94,7 +95,8 @@ class BwrapBox:
     async def run(self, run: Run) -> Ran:
         """Run one argv vector; every process of it is dead when this returns or is cancelled.
 
-        A signal that ended the program is told by bwrap as code 128 + n, and so reported as that signal.
+        A signal that ended the program is told by bwrap as code 128 + n, and so reported as that signal where it
+        is one that ends programs unasked; a program that ends with such a code by itself cannot be told apart.
 
         Raises:
             BoxRefused: the run is not well formed, its program is not in the box, or the box could not be set up.
@@ -128,9 +130,11 @@ class BwrapBox:
         options_fd = memory_file(os.fsencode("\0".join(options)) + b"\0")
         argv = [self._bwrap, "--args", str(options_fd), "--"]
         if owner is not None:
-            keep = "-all,+dac_read_search"
+            kept = ",".join(["-all", *(f"+{name.removeprefix('CAP_').lower()}" for name in _reading(run))])
             argv += ["setpriv", f"--reuid={owner}", f"--regid={owner}", "--clear-groups"]
-            argv += [f"--inh-caps={keep}", f"--ambient-caps={keep}", "--bounding-set=-all", "--"]
+            # Without this access(2) answers as if the capabilities were not there, and programs that ask first give up.
+            argv += ["--securebits=+no_setuid_fixup"]
+            argv += [f"--inh-caps={kept}", f"--ambient-caps={kept}", "--bounding-set=-all", "--"]
         argv += ["prlimit", *(f"--{_FLAGS[number]}={a}:{b}" for number, (a, b) in limits(run).items()), "--", *run.argv]
         return Start(tuple(argv), (filter_fd, options_fd), note, owner, note_group=run.host_pids)
 
@@ -147,10 +151,14 @@ def _namespaces(run: Run, *, user: bool) -> list[str]:
     return options
 
 
+def _reading(run: Run) -> tuple[str, ...]:
+    return ("CAP_DAC_READ_SEARCH", *(("CAP_DAC_OVERRIDE",) if run.mounts else ()))
+
+
 def _capabilities(run: Run, *, owner: int | None, root: bool) -> list[str]:
     options = ["--cap-drop", "ALL"]
-    if owner is not None:  # the steps down to `owner` need these; setpriv then leaves CAP_DAC_READ_SEARCH alone
-        for name in _SETUP_CAPS:
+    if owner is not None:  # the step down to `owner` needs some that setpriv then takes away
+        for name in (*_SETUP_CAPS, *_reading(run)):
             options += ["--cap-add", name]
     elif root and run.host_pids and run.write:
         options += ["--cap-add", "CAP_KILL"]
@@ -170,9 +178,18 @@ def _files(run: Run) -> list[str]:
         options += ["--ro-bind", name, name]
     options += ["--ro-bind", "/proc", "/proc"] if run.host_pids else ["--proc", "/proc"]
     options += ["--dev", "/dev", "--perms", "1777", "--size", str(run.file_bytes), "--tmpfs", "/tmp"]  # noqa: S108 - the box has its own /tmp
+    for parent in _parents(run):
+        options += ["--perms", "0755", "--dir", parent]
     for mount in sorted(run.mounts, key=lambda m: len(m.target)):
         options += ["--bind" if mount.write else "--ro-bind", mount.source, mount.target]
-    return [*options, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", run.cwd]
+    return [*options, "--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", run.cwd]
+
+
+def _parents(run: Run) -> list[str]:
+    """Folders above the mounts, to be made open: bwrap would copy a closed mode, and access(2) of the spare user would fail there."""
+    made = {str(parent) for mount in run.mounts for parent in Path(mount.target).parents}
+    inside = {mount.target for mount in run.mounts} | {"/", "/tmp", "/etc", "/proc", "/dev", *SYSTEM}  # noqa: S108 - the box has its own /tmp
+    return sorted(one for one in made if one not in inside and not any(one.startswith(f"{name}/") for name in SYSTEM))
 
 
 def _verdict(run: Run, ended: Ended) -> tuple[int | None, int | None]:
@@ -186,6 +203,6 @@ def _verdict(run: Run, ended: Ended) -> tuple[int | None, int | None]:
         why = ended.err.decode(errors="replace").strip().splitlines()[-1:] or [f"bwrap ended with {ended.status}"]
         raise BoxRefused(f"{run.argv[0]} was not run", f"the box could not be set up: {why[0]}", "run flyball doctor")
     code = int(told[1])
-    if _SIGNALLED < code <= _SIGNALLED + _LAST_SIGNAL:
+    if code - _SIGNALLED in _DEADLY:
         return None, code - _SIGNALLED
     return code, None

@@ -25,11 +25,13 @@ _FS_BITS = {1: 13, 2: 14, 3: 15, 4: 15}  # file system rights known by ABI; 16 f
 _FS_BITS_NOW = 16
 _NET_ABI, _NET_ALL = 4, 0b11  # bind and connect TCP
 _SCOPE_ABI, _SCOPE_ALL = 6, 0b11  # abstract unix sockets, signals
-_PR_SET_PDEATHSIG, _PR_SET_KEEPCAPS, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 1, 8, 22, 38, 47
+_PR_SET_PDEATHSIG, _PR_SET_KEEPCAPS, _PR_SET_SECUREBITS, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 1, 8, 28, 22, 38, 47
+_NO_SETUID_FIXUP = 1 << 2
 _FILTER_MODE, _AMBIENT_RAISE, _CAP_DAC_READ_SEARCH = 2, 2, 2
 _CAPSET_VERSION_3 = 0x2008_0522
 _CAPSET = {"x86_64": 126, "aarch64": 91}
 _LAST_FD = 1_048_576
+_NOT_STARTED, _NOT_FOUND = 126, 127  # as a shell and prlimit say it
 
 
 class _Program(ctypes.Structure):
@@ -82,6 +84,8 @@ def _become(owner: int | None) -> None:
     kept = 0
     if owner is not None:
         _must(_libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0), "keepcaps")
+        # Without this access(2) would answer as if the capability were not there, and programs that ask first would give up.
+        _must(_libc.prctl(_PR_SET_SECUREBITS, _NO_SETUID_FIXUP, 0, 0, 0), "securebits")
         os.setgroups([])
         os.setresgid(owner, owner, owner)
         os.setresuid(owner, owner, owner)
@@ -113,7 +117,11 @@ def main(fd: int) -> None:
     program = _Program(len(code) // 8, code)
     _must(_libc.prctl(_PR_SET_SECCOMP, _FILTER_MODE, ctypes.byref(program), 0, 0), "seccomp")
     os.write(note, b"ready\n")
-    os.execve(plan["program"], plan["argv"], plan["env"])  # noqa: S606 - becoming the program is its purpose
+    try:
+        os.execve(plan["program"], plan["argv"], plan["env"])  # noqa: S606 - becoming the program is its purpose
+    except OSError as error:
+        sys.stderr.write(f"failed to execute {plan['argv'][0]}: {error.strerror}\n")
+        sys.exit(_NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_STARTED)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flyball.backends.store.leaf import parse_leaf
+from flyball.backends.store.schema import node_place
 from flyball.backends.store.seal import CHECKPOINT_FILE, read_checkpoint
 from flyball.rules.damage import first_break
-from flyball.rules.merkle import Frontier, Head, NodeAt, leaf_hash, node_hash, root_of
+from flyball.rules.merkle import Frontier, Head, NodeAt, leaf_hash, root_of
 from flyball.rules.note import BadNote, VerifierKey
+
+_CHUNK = 10_000  # leaves whose nodes are compared at a time: bounds the memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,7 @@ def node_at(conn: sqlite3.Connection) -> NodeAt:
     """Look up kept nodes; b"" for one that is gone."""
 
     def look(level: int, index: int) -> bytes:
-        found = conn.execute("SELECT hash FROM node WHERE level = ? AND idx = ?", (level, index)).fetchone()
+        found = conn.execute("SELECT hash FROM node WHERE place = ?", (node_place(level, index),)).fetchone()
         return b"" if found is None else bytes(found[0])
 
     return look
@@ -67,7 +70,8 @@ def find_flaw(conn: sqlite3.Connection, marks: Sequence[Mark], key: VerifierKey)
     heads = read_marks(marks, key, len(hashes))
     if isinstance(heads, Flaw):
         return heads
-    for mark, head in zip(marks, heads, strict=True):
+    first_marks = dict(zip(reversed(heads), reversed(marks), strict=True))  # the same head twice is held against the entries once
+    for head, mark in reversed(first_marks.items()):
         if len(hashes) < head.size or root_of(hashes[: head.size]) != head.root or not _is_dense(conn, len(hashes)):
             return _name(conn, mark, head)
     covered = heads[0].size if heads else 0
@@ -115,25 +119,39 @@ def _is_dense(conn: sqlite3.Connection, size: int) -> bool:
 def _name(conn: sqlite3.Connection, mark: Mark, head: Head) -> Flaw:
     """Name the damage that keeps the log from fitting a head."""
     entries = [raw for (raw,) in _raws(conn)]
-    leaves = [bytes(one) for (one,) in conn.execute("SELECT hash FROM node WHERE level = 0 ORDER BY idx")]
-    found = first_break(entries, leaves, head, node_at(conn))
+    found = first_break(entries, _kept_leaves(conn), head, node_at(conn))
     if found is not None:
         return Flaw(index=found.index, what=str(found.what), why=f"{found.why} (checkpoint {mark.place})")
     return Flaw(index=0, what="edited", why="the entries are as they were signed, but their numbers are not 0, 1, 2 and so on")
 
 
+def _kept_leaves(conn: sqlite3.Connection) -> list[bytes]:
+    """The leaf hashes kept beside the entries, up to the first that is gone."""
+    look, leaves = node_at(conn), list[bytes]()
+    while one := look(0, len(leaves)):
+        leaves.append(one)
+    return leaves
+
+
 def _kept_nodes(conn: sqlite3.Connection, hashes: Sequence[bytes]) -> Flaw | None:
     """Whether the kept nodes, which proofs are made of and the next entry builds on, belong to the entries."""
-    row, level = list(hashes), 0
-    while row:
-        kept = [bytes(one) for (one,) in conn.execute("SELECT hash FROM node WHERE level = ? ORDER BY idx", (level,))]
-        if kept != row:
-            at = next((i for i, (now, then) in enumerate(zip(kept, row, strict=False)) if now != then), min(len(kept), len(row)))
-            why = f"node {at} of level {level} of the tree is not what the entries give; the entries themselves are as signed"
-            return Flaw(index=min(at << level, len(hashes)), what="tree edited", why=why)
-        row = [node_hash(row[at], row[at + 1]) for at in range(0, len(row) - 1, 2)]
-        level += 1
-    return None
+    kept = conn.execute("SELECT place, CAST(hash AS BLOB) FROM node ORDER BY place")
+    frontier, place = Frontier(), 0
+    for start in range(0, len(hashes), _CHUNK):
+        frontier, nodes = frontier.extend(hashes[start : start + _CHUNK])
+        found = kept.fetchmany(len(nodes))
+        if found != list(enumerate((one for _level, _index, one in nodes), place)):
+            return _node_flaw(dict(found), nodes, place)
+        place += len(nodes)
+    if kept.fetchone() is None:
+        return None
+    return Flaw(index=len(hashes), what="tree edited", why="the tree has nodes over entries that are not there")
+
+
+def _node_flaw(found: dict[int, bytes], nodes: Sequence[tuple[int, int, bytes]], first: int) -> Flaw:
+    level, index, _one = next(node for place, node in enumerate(nodes, first) if found.get(place) != node[2])
+    why = f"node {index} of level {level} of the tree is not what the entries give; the entries themselves are as signed"
+    return Flaw(index=index << level, what="tree edited", why=why)
 
 
 def edge(conn: sqlite3.Connection) -> Frontier:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import orjson
 
@@ -22,12 +23,18 @@ SESSION = "session"
 
 _MOST_KNOWN = 200_000
 
+Key: TypeAlias = tuple[str, str]
+"""Table and id of a row."""
+
+Place: TypeAlias = tuple[str, str, float]
+"""State, session and due time of a row: the columns that have indexes."""
+
 
 @dataclass(slots=True)
 class Granted:
     """What a change that may be written sets: new versions, and counters as they will be."""
 
-    versions: dict[tuple[str, str], int] = field(default_factory=dict)
+    versions: dict[Key, int] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
     buckets: dict[str, Bucket] = field(default_factory=dict)
 
@@ -42,7 +49,8 @@ class Guard:
 
     def forget(self) -> None:
         """Drop everything: the disk is the truth."""
-        self._versions: dict[tuple[str, str], int] = {}
+        self._versions: dict[Key, int] = {}
+        self._places: dict[Key, Place] = {}
         self._epochs: dict[str, int | None] = {}
         self._accounts: dict[str, Account] = {}
         self._buckets: dict[str, Bucket] = {}
@@ -81,6 +89,13 @@ class Guard:
         if granted.buckets:
             self._buckets.update(granted.buckets)
 
+    def stays(self, key: Key, place: Place) -> bool:
+        """Whether a row about to be written keeps its place on the disk, so that no index changes; `place` is taken in."""
+        if self._places.get(key) == place:
+            return True
+        self._places[key] = place
+        return False
+
     def _check_fence(self, session: str, epoch: int) -> None:
         if session not in self._epochs:
             found = self._conn.execute("SELECT body FROM row WHERE tbl = ? AND id = ?", (SESSION, session)).fetchone()
@@ -89,11 +104,13 @@ class Guard:
         if now != epoch:
             raise Fenced(f"session {session} is at epoch {now}, not {epoch}" if now is not None else f"there is no session {session}")
 
-    def _version(self, key: tuple[str, str]) -> int:
+    def _version(self, key: Key) -> int:
         known = self._versions.get(key)
         if known is None:
-            found = self._conn.execute("SELECT version FROM row WHERE tbl = ? AND id = ?", key).fetchone()
+            found = self._conn.execute("SELECT version, state, session, due_at FROM row WHERE tbl = ? AND id = ?", key).fetchone()
             known = self._versions[key] = 0 if found is None else found[0]
+            if found is not None:
+                self._places[key] = found[1:]
         return known
 
     def _check_money(self, change: Change, accounts: dict[str, Account]) -> None:

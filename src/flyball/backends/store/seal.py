@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import stat
-import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,7 +39,6 @@ VKEY_FILE = "log.vkey"
 CHECKPOINT_FILE = "checkpoint"
 
 _PRIVATE = "PRIVATE+KEY"
-_SYNC_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,39 +112,25 @@ def make_seal(state: Path, origin: str = "") -> Seal:
 
 
 class Outside:
-    """The checkpoint file beside the database, replaced as a whole. Used by the writer's thread only.
-
-    Each write is seen at once by every reader; it is forced to the disk at the first write, then at most once a second and
-    on closing. What a power cut may take is the newest second of it, which leaves an older, still valid checkpoint.
-    """
+    """The checkpoint file beside the database, replaced as a whole and durable on return. Used by the writer's thread only."""
 
     def __init__(self, state: Path, may: Callable[[], bool]) -> None:
         """Aim at `<state>/checkpoint`. `may` says whether the folder still is ours: a server that was taken over writes nothing."""
         self._may = may
         self._path = state / CHECKPOINT_FILE
         self._fresh = state / f"{CHECKPOINT_FILE}.new"
-        self._synced_at = -_SYNC_EVERY_S
-        self._last = b""
 
-    def write(self, text: str, *, sync: bool = False) -> None:
+    def write(self, note: str) -> None:
         """Replace the file. Raises OSError; the old file then still stands."""
-        self._last = text.encode()
         if not self._may():
             return
         fd = os.open(self._fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
-            os.write(fd, self._last)
-            if sync or time.monotonic() - self._synced_at >= _SYNC_EVERY_S:
-                os.fdatasync(fd)
-                self._synced_at = time.monotonic()
+            os.write(fd, note.encode())
+            os.fdatasync(fd)
         finally:
             os.close(fd)
         self._fresh.replace(self._path)
-
-    def sync(self) -> None:
-        """Force what was last written to the disk. Raises OSError."""
-        if self._last:
-            self.write(self._last.decode(), sync=True)
 
 
 def _parse_key(text: str, path: Path) -> Seal:

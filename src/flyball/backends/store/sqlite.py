@@ -28,11 +28,13 @@ from flyball.backends.store.seal import CHECKPOINT_FILE, KEY_FILE, Outside, Seal
 from flyball.backends.store.writer import Job, Tail, Writer
 from flyball.errors import BadInput, NotReady, ProofFailed
 from flyball.model.log import Change, Logged, Put, Row
+from flyball.rules.merkle import Head
 
 MOST_BEHIND_S = 5.0
 """How far the clock may stand behind the last entry when the store opens, seconds."""
 
 _RAW = "SELECT raw FROM entry"
+_INDEX = "SELECT idx FROM entry"
 _ROW = "SELECT tbl, id, version, body, state, session, due_at FROM row"
 
 
@@ -78,6 +80,9 @@ class SqliteStore:
             try:
                 files = _open_files(stack, state, takeover=takeover, origin=origin)
                 tail = _verified_tail(files, accept)
+                _refuse_clock(tail.last_at, now(), accept)
+                outside = Outside(files.state, files.lock.held)
+                outside.write(_newest_note(files, tail))
             except OSError as error:
                 fix = "give this user write access to it, or name another folder"
                 raise NotReady(f"the state folder {state} cannot be used", str(error), fix) from None
@@ -85,8 +90,7 @@ class SqliteStore:
                 locked = "another process is within a write, perhaps stopped there: end that process"
                 fix = locked if "locked" in str(error) else "look at its disk, or put the folder back from a backup"
                 raise NotReady(f"the database {state / schema.FILE} cannot be opened", str(error), fix) from None
-            _refuse_clock(tail.last_at, now(), accept)
-            writer = Writer(files.writing, tail, files.seal, Outside(files.state, files.lock.held), files.boot)
+            writer = Writer(files.writing, tail, files.seal, outside, files.boot)
             writer.start()
             stack.pop_all()
         return cls(files, writer, now)
@@ -159,6 +163,9 @@ class SqliteStore:
         """See `ports.Store`. Without a session or an action, a name is found by reading on from `after`."""
         where = ["idx > ?"]
         values: list[str | float] = [after]
+        if action and not session:
+            where.append(f"idx IN ({_of_action(action)})")
+            values += [*_sessions_of(action), action, action]
         for column, value in (("session", session), ("action", action), ("name", name)):
             if value:
                 where.append(f"{column} = ? AND {column} <> ''")
@@ -210,24 +217,40 @@ class SqliteStore:
             raise NotReady("the store is closed", "the server is stopping", "start it again")
 
 
+def _sessions_of(action: str) -> list[str]:
+    """The sessions that an action may belong to by its name, <session>.<step>."""
+    return [action[:at] for at, one in enumerate(action) if one == "." and at]
+
+
+def _of_action(action: str) -> str:
+    """The query for an action's entries: through its session's index, and through that of odd names."""
+    among = ", ".join("?" for _ in _sessions_of(action))
+    by_session = f"{_INDEX} WHERE session IN ({among}) AND session <> '' AND action = ?"
+    return f"{by_session} UNION ALL {_INDEX} WHERE action = ? AND {schema.ODD_ACTION}"
+
+
 def _row(found: tuple[Any, ...]) -> Row:
     table, name, version, body, state, session, due_at = found
     return Row(table=table, id=name, version=version, body=orjson.loads(body), state=state, session=session, due_at=due_at)
 
 
 def _prepare(change: Change, at: float, future: asyncio.Future[tuple[int, ...]]) -> Job:
-    """Encode a change. Raises BadInput, TooLarge, or ValueError for a settle of less than nothing."""
+    """Encode a change. Raises BadInput or TooLarge."""
     bodies = [body_bytes(entry) for entry in change.entries]
     rows = []
     epochs = {}
     for put in change.puts:
         rows.append(_put_bytes(put))
         if put.table == SESSION:
-            epochs[put.id] = int(orjson.loads(rows[-1]).get("epoch", 0))
-    for back in change.settles:
-        if back.held < 0 or back.spent < 0:
-            raise ValueError(f"a settle of {back.account} gives back {back.held} and books {back.spent}: both must be 0 or more")
+            epochs[put.id] = _epoch(put, rows[-1])
     return Job(change, round(at, 6), bodies, rows, epochs, future)
+
+
+def _epoch(put: Put, raw: bytes) -> int:
+    epoch = orjson.loads(raw).get("epoch", 0)
+    if not isinstance(epoch, int):
+        raise BadInput(f"the epoch of session {put.id!a} is {epoch!a}", "an epoch is a whole number")
+    return epoch
 
 
 def _put_bytes(put: Put) -> bytes:
@@ -273,12 +296,6 @@ def _verified_tail(files: _Files, accept: Collection[str]) -> Tail:
     """Hold the log against its checkpoints and give its end. Raises ProofFailed: nothing may be signed on top of what is wrong."""
     conn, state = files.writing, files.state
     inside, outside = inside_mark(conn), outside_mark(state)
-    if inside is not None and outside is None and "checkpoint" not in accept:
-        raise ProofFailed(
-            f"the checkpoint {state / CHECKPOINT_FILE} is missing or empty",
-            "without it a database put back from an older copy would not be noticed",
-            "put the file back, or start with --accept checkpoint if you know why it is gone",
-        )
     flaw = find_flaw(conn, [mark for mark in (inside, outside) if mark is not None], files.seal.key)
     if flaw is not None:
         raise ProofFailed(
@@ -286,8 +303,25 @@ def _verified_tail(files: _Files, accept: Collection[str]) -> Tail:
             flaw.why,
             "run: flyball verify; then put the folder back from a copy that verifies",
         )
+    frontier = edge(conn)
+    if frontier.size and outside is None and "checkpoint" not in accept:
+        raise ProofFailed(
+            f"the checkpoint {state / CHECKPOINT_FILE} is missing or empty",
+            "without it a database put back from an older copy would not be noticed",
+            "put the file back, or start with --accept checkpoint if you know why it is gone",
+        )
     found = conn.execute("SELECT at FROM entry ORDER BY idx DESC LIMIT 1").fetchone()
-    return Tail(edge(conn), 0.0 if found is None else float(found[0]))
+    return Tail(frontier, 0.0 if found is None else float(found[0]))
+
+
+def _newest_note(files: _Files, tail: Tail) -> str:
+    """The checkpoint inside the database. A new log has its empty tree signed: from then on, a missing checkpoint means something."""
+    found = inside_mark(files.writing)
+    if found is not None:
+        return found.raw.decode()
+    note = files.seal.checkpoint(Head(tail.frontier.size, tail.frontier.root()))
+    files.writing.execute("INSERT INTO meta (key, value) VALUES ('checkpoint', ?)", (note,))
+    return note
 
 
 def _refuse_clock(last_at: float, now: float, accept: Collection[str]) -> None:

@@ -14,22 +14,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
-from flyball.backends.store.guard import Guard
+from flyball.backends.store.guard import Guard, Key
 from flyball.backends.store.leaf import leaf_bytes
+from flyball.backends.store.schema import node_place
 from flyball.backends.store.seal import Outside, Seal
-from flyball.errors import Fenced, StoreError, StoreFull
+from flyball.errors import BadInput, Fenced, StoreError, StoreFull
 from flyball.model.log import Change
 from flyball.rules.merkle import Frontier, Head, leaf_hash
 
 _MOST_JOBS = 4096  # of one batch: bounds its memory and how long the first of it waits
+_IDLE_S = 0.02  # how long nothing must come before the checkpoint outside is written
+_MOST_UNSHOWN = 16  # batches after which it is written even if more is coming
 
 _FAULTS_OF_DATA = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.DataError)
 
 _ENTRY = "INSERT INTO entry (idx, at, name, session, action, who, raw) VALUES (?, ?, ?, ?, ?, ?, ?)"
-_NODE = "INSERT INTO node (level, idx, hash) VALUES (?, ?, ?)"
+_NODE = "INSERT INTO node (place, hash) VALUES (?, ?)"
 _ROW = """INSERT INTO row (tbl, id, version, state, session, due_at, body) VALUES (?, ?, ?, ?, ?, ?, ?)
           ON CONFLICT (tbl, id) DO UPDATE SET version = excluded.version, state = excluded.state, session = excluded.session,
           due_at = excluded.due_at, body = excluded.body"""
+_STAYING_ROW = "UPDATE row SET version = ?, body = ? WHERE tbl = ? AND id = ?"  # touches no index: a third of the work
 _ACCOUNT = "INSERT OR REPLACE INTO account (id, spent, held) VALUES (?, ?, ?)"
 _BUCKET = "INSERT OR REPLACE INTO bucket (id, due_at) VALUES (?, ?)"
 _META = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"
@@ -58,11 +62,12 @@ class Tail:
 
 @dataclass(slots=True)
 class Batch:
-    """Rows to be written at the end of a transaction, one statement per table."""
+    """Rows to be written at the end of a transaction, one statement per table, and where the log then ends."""
 
+    size: int
+    at: float
     entries: list[tuple[int, float, str, str, str, str, bytes]] = field(default_factory=list)
-    nodes: list[tuple[int, int, bytes]] = field(default_factory=list)
-    rows: dict[tuple[str, str], tuple[str, str, int, str, str, float, bytes]] = field(default_factory=dict)
+    rows: dict[Key, tuple[str, str, int, str, str, float, bytes]] = field(default_factory=dict)
     accounts: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     buckets: dict[str, tuple[str, float]] = field(default_factory=dict)
 
@@ -80,7 +85,8 @@ class Writer:
         self._guard = Guard(conn)
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="flyball-writer", daemon=True)
-        self._stale = False
+        self._note = ""
+        self._unshown = 0  # batches that the checkpoint outside does not cover yet
         self.commits = 0
         self.on_written: Callable[[int], None] = lambda _size: None
 
@@ -96,18 +102,30 @@ class Writer:
         """Write what is queued, then end the thread. Returns when it has ended."""
         self._queue.put(None)
         self._thread.join()
-        with contextlib.suppress(OSError):  # nothing is lost: the checkpoint inside is durable
-            if not self._stale:
-                self._outside.sync()
 
     def _run(self) -> None:
         more = True
         while more:
-            first = self._queue.get()
             jobs: list[Job] = []
-            more = self._drain(first, jobs)
+            more = self._drain(self._next(), jobs)
             if jobs:
                 self._serve(jobs)
+        self._show()
+
+    def _next(self) -> Job | None:
+        """Wait for a job. While nothing comes, bring the checkpoint outside up to date: off the path of whoever waits for an answer."""
+        if self._unshown:
+            try:
+                return self._queue.get(timeout=_IDLE_S)
+            except Empty:
+                self._show()
+        return self._queue.get()
+
+    def _show(self) -> None:
+        if self._unshown:
+            with contextlib.suppress(OSError):  # what it covers is durable in the database; the next one covers more
+                self._outside.write(self._note)
+            self._unshown = 0
 
     def _drain(self, first: Job | None, jobs: list[Job]) -> bool:
         """Collect what is queued; False where the end was among it."""
@@ -132,6 +150,8 @@ class Writer:
         for loop, served in by_loop.items():
             with contextlib.suppress(RuntimeError):  # that loop has ended, and with it everybody who waited
                 loop.call_soon_threadsafe(self._answer, served, grown if grown > size else 0)
+        if self._unshown >= _MOST_UNSHOWN:
+            self._show()
 
     def _answer(self, jobs: list[Job], grown: int) -> None:
         """Answer callers, then watchers. Runs on the event loop."""
@@ -145,52 +165,47 @@ class Writer:
         if grown:
             self.on_written(grown)
 
-    def _write(self, jobs: list[Job]) -> None:
+    def _write(self, jobs: Sequence[Job]) -> None:
         """Write a batch, giving every job its answer. A disk that fails refuses all of it; a change that cannot be stored, itself."""
-        kept = self._tail
         self._guard.trim()
         try:
             self._transact(jobs)
-        except (OverflowError, UnicodeEncodeError, *_FAULTS_OF_DATA) as error:
-            self._undo(kept)
-            if len(jobs) == 1:
-                jobs[0].answer = error
-                return
-            for job in jobs:
-                self._write([job])
-        except sqlite3.Error as error:
-            self._undo(kept)
-            for job in jobs:
-                job.answer = StoreFull(f"nothing was written: {error}")
-        except Exception as error:  # noqa: BLE001 - the thread's loop boundary: a caller must be answered whatever happened
-            self._undo(kept)
-            for job in jobs:
-                job.answer = error
+        except Exception as error:  # noqa: BLE001 - the thread's loop boundary: every caller must be answered whatever happened
+            self._undo()
+            if isinstance(error, sqlite3.Error) and not isinstance(error, _FAULTS_OF_DATA):
+                for job in jobs:
+                    job.answer = StoreFull(f"nothing was written: {error}")
+            elif len(jobs) == 1:
+                bad = isinstance(error, (ValueError, OverflowError, *_FAULTS_OF_DATA))
+                jobs[0].answer = BadInput("a change cannot be stored", f"{type(error).__name__}: {error}") if bad else error
+            else:
+                for job in jobs:  # one at a time, so that only the one at fault is refused
+                    self._write([job])
 
     def _transact(self, jobs: Sequence[Job]) -> None:
         self._conn.execute("BEGIN IMMEDIATE")
         boot = self._conn.execute("SELECT value FROM meta WHERE key = 'boot'").fetchone()
         if boot is None or boot[0] != self._boot:
-            self._stale = True
             self._conn.execute("ROLLBACK")
             for job in jobs:
                 job.answer = Fenced("another server has taken this state over")
             return
-        batch = Batch()
+        batch = Batch(self._tail.frontier.size, self._tail.last_at)
         for job in jobs:
             try:
                 job.answer = self._apply(job, batch)
-            except (StoreError, ValueError) as error:  # raised before any of the change is in the batch
+            except StoreError as error:  # raised before any of the change is in the batch
                 job.answer = error
         if batch.is_empty():
             self._conn.execute("ROLLBACK")
             return
-        note = self._flush(batch)
+        self._flush_rows(batch)
+        tail, note = self._flush_log(batch) if batch.entries else (self._tail, self._note)
         self._conn.execute("COMMIT")
         self.commits += 1
-        if note:
-            with contextlib.suppress(OSError):  # the change is durable already; the next batch writes a newer one
-                self._outside.write(note)
+        if batch.entries:
+            self._tail, self._note = tail, note
+            self._unshown += 1
 
     def _apply(self, job: Job, batch: Batch) -> tuple[int, ...]:
         """Put one change into the batch if every guard lets it; give its entries' indexes. Raises Fenced or Conflict."""
@@ -208,42 +223,44 @@ class Writer:
         return indexes
 
     def _log(self, job: Job, batch: Batch) -> tuple[int, ...]:
-        tail = self._tail
-        frontier, at = tail.frontier, max(tail.last_at, job.at)
-        first = frontier.size
-        entries: list[tuple[int, float, str, str, str, str, bytes]] = []
-        nodes: list[tuple[int, int, bytes]] = []
-        for entry, body in zip(job.change.entries, job.bodies, strict=True):
-            raw = leaf_bytes(entry, body, frontier.size, at)
-            entries.append((frontier.size, at, entry.name, entry.session, entry.action, entry.who, raw))
-            frontier, grown = frontier.append(leaf_hash(raw))
-            nodes += [(node.level, node.index, node.hash) for node in grown]
+        first, at = batch.size, max(batch.at, job.at)
+        entries = [
+            (index, at, entry.name, entry.session, entry.action, entry.who, leaf_bytes(entry, body, index, at))
+            for index, (entry, body) in enumerate(zip(job.change.entries, job.bodies, strict=True), first)
+        ]
         batch.entries += entries
-        batch.nodes += nodes
-        self._tail = Tail(frontier, at)
-        return tuple(range(first, frontier.size))
+        batch.size, batch.at = first + len(entries), at
+        return tuple(range(first, batch.size))
 
-    def _flush(self, batch: Batch) -> str:
-        """Run the statements; give the new signed checkpoint, or nothing where the log did not grow."""
+    def _flush_rows(self, batch: Batch) -> None:
+        moving, staying = [], []
+        for key, row in batch.rows.items():
+            if self._guard.stays(key, row[3:6]):
+                staying.append((row[2], row[6], *key))
+            else:
+                moving.append(row)
         many = self._conn.executemany
-        if batch.rows:
-            many(_ROW, batch.rows.values())
+        if moving:
+            many(_ROW, moving)
+        if staying:
+            many(_STAYING_ROW, staying)
         if batch.accounts:
             many(_ACCOUNT, batch.accounts.values())
         if batch.buckets:
             many(_BUCKET, batch.buckets.values())
-        if not batch.entries:
-            return ""
-        many(_ENTRY, batch.entries)
-        many(_NODE, batch.nodes)
-        frontier = self._tail.frontier
+
+    def _flush_log(self, batch: Batch) -> tuple[Tail, str]:
+        """Write entries, nodes and a new signed checkpoint; give where the log then ends, and the checkpoint."""
+        frontier, nodes = self._tail.frontier.extend([leaf_hash(row[6]) for row in batch.entries])
+        place = node_place(0, self._tail.frontier.size)
+        self._conn.executemany(_ENTRY, batch.entries)
+        self._conn.executemany(_NODE, enumerate((one for _level, _index, one in nodes), place))
         note = self._seal.checkpoint(Head(frontier.size, frontier.root()))
         self._conn.execute(_META, ("checkpoint", note))
-        return note
+        return Tail(frontier, batch.at), note
 
-    def _undo(self, kept: Tail) -> None:
+    def _undo(self) -> None:
         """Put memory back to what is on the disk."""
-        self._tail = kept
         self._guard.forget()
         with contextlib.suppress(sqlite3.Error):  # a failed COMMIT may have ended the transaction itself
             if self._conn.in_transaction:
