@@ -151,9 +151,7 @@ async def test_a_hostile_repository_runs_nothing(repo: Path) -> None:
 async def test_a_forged_mark_of_another_action_does_not_count(repo: Path) -> None:
     bad = commit(repo, "port = oops\n", "Break it")
     recipe = await KIND.plan(given(repo, bad))
-    git(
-        repo, "commit", "-q", "--allow-empty", "-m", "x\n\nFlyball-Action: s-test.11\n  Flyball-Action: s-test.1"
-    )
+    git(repo, "commit", "-q", "--allow-empty", "-m", "x\n\nFlyball-Action: s-test.11\n  Flyball-Action: s-test.1")
     assert await KIND.probe(given(repo, bad), recipe) is Seen.ABSENT
 
 
