@@ -216,8 +216,6 @@ class Sessions:
             deed = await self._submit(session)
         elif deed.status in (Status.RUNNING, Status.UNKNOWN):
             deed = await self.recover.settle(deed, visit)
-        elif deed.status is Status.UNDOING:
-            deed = await self.unwind.undo(deed, visit, "continued after a crash")
         elif deed.status in (Status.PROPOSED, Status.HELD, Status.ALLOWED):
             deed = await self._held(deed, visit)
         if deed.status is Status.HELD:
@@ -226,9 +224,7 @@ class Sessions:
             deed, at = await self.verify.look(deed, visit, self.visit(session, observer=True))
             if at:
                 return deed, Wait(reason="verify", at=at)
-        if deed.status is Status.UNDOING or (deed.status is Status.DONE and deed.verified is False):
-            return deed, await self._put_back(session, deed)
-        return deed, None
+        return await self._put_back(session, deed) if deed.verified is False else (deed, None)
 
     async def _submit(self, session: Session) -> Deed:
         row = self.plugs.store.find("step", session.current)
@@ -258,15 +254,20 @@ class Sessions:
             return Wait(reason="pace", at=now + self.door.rate(deed.action.kind)[1])
         return Wait(reason=deed.decision, at=now + FREEZE_LOOK_S)
 
-    async def _put_back(self, session: Session, deed: Deed) -> Wait | None:
-        """Unwind a hypothesis whose verification failed: every fix of it that stands, latest first."""
+    async def _put_back(self, session: Session, deed: Deed) -> tuple[Deed, Wait | None]:
+        """Unwind a hypothesis whose verification failed: every fix of it that stands, latest first. Safe to call again after a crash.
+
+        Gives the deed in hand as it is then, or the one whose undo is stuck, which a person must settle.
+        """
         rows = self.plugs.store.rows("action", session=session.id, limit=5000)
         deeds = [replace(wire.parse(Deed, row.body), version=row.version) for row in rows]
+        worst: Deed | None = None
         for one in order(deeds, deed.action.hypothesis):
             undone = await self.unwind.undo(one, self.visit(session), f"verification failed: {deed.verify_note}")
-            if undone.status is Status.DONE:
-                return Wait(reason="freeze", at=self.plugs.clock.now() + FREEZE_LOOK_S)
-        return None
+            if undone.status in (Status.DONE, Status.UNDOING):
+                return deed, Wait(reason="freeze", at=self.plugs.clock.now() + FREEZE_LOOK_S)
+            worst = undone if undone.status is Status.STUCK else worst
+        return worst or self.door.find(deed.action.id) or deed, None
 
     async def _settled(self, session: Session, deed: Deed) -> Session:
         """Let go of the action in hand and note whether it brought anything new."""
