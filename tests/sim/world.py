@@ -42,7 +42,7 @@ DAY_S = 86_400.0
 JUMPS = 5_000
 
 
-class Crash(BaseException):  # noqa: N818 what happens, and no Exception: nothing may catch it
+class Crash(BaseException):
     """The process dies here."""
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flyball.core.attempt import Attempt
-from flyball.core.door import Visit
 from flyball.core.guard import guard
+from flyball.core.visit import Visit
 from flyball.errors import NotReady
 from flyball.model.action import Deed, Outcome, Recipe, Seen, Status
 from flyball.rules.checks.freeze import in_force
@@ -29,7 +29,7 @@ class Unwind:
             return deed
         if deed.status is Status.DONE:
             undoing = replace(deed, status=move(deed.status, Status.UNDOING))
-            await self.door.write(undoing, (self.door.entry("action.undoing", undoing, visit, {"why": why}),), visit)
+            await self.door.record.write(undoing, (self.door.record.entry("action.undoing", undoing, visit, {"why": why}),), visit)
             deed = replace(undoing, version=undoing.version + 1)
         elif await self._seen(deed, recipe) is Seen.HAPPENED:
             return await self._end(deed, visit, Outcome(ok=True))
@@ -58,5 +58,5 @@ class Unwind:
     async def _end(self, deed: Deed, visit: Visit, outcome: Outcome) -> Deed:
         ended = replace(deed, status=move(deed.status, Status.UNDONE if outcome.ok else Status.STUCK), why=outcome.error or deed.why)
         name = "action.undone" if outcome.ok else "action.stuck"
-        await self.door.write(ended, (self.door.entry(name, ended, visit, {"error": outcome.error}),), visit)
+        await self.door.record.write(ended, (self.door.record.entry(name, ended, visit, {"error": outcome.error}),), visit)
         return replace(ended, version=ended.version + 1)
