@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -85,7 +84,7 @@ max_fixes: 4
 budget_micros: 1000000
 """
 
-KINDS = ("host.read", "http.probe", "process.restart")
+KINDS = ("host.read", "http.probe", "process.restart", "file.quarantine", "git.revert", "notify")
 
 EXAMPLE_SERVICES: list[dict[str, Any]] = [
     {
@@ -143,45 +142,6 @@ def write(folder: Path, *, services: list[dict[str, Any]] | None = None, told: M
     return sorted(folder / name for name in texts)
 
 
-PYTHON = str(Path(sys.executable).resolve())
-"""The interpreter itself, not the virtual environment's link to it: the lab's control script needs the standard library only."""
-
-
-def of_lab(estate: Mapping[str, Any], quarantine: Path) -> list[dict[str, Any]]:
+def of_lab(estate: Mapping[str, Any], _quarantine: Path | None = None) -> list[dict[str, Any]]:
     """Give the services of a lab estate as catalogue entries."""
-    return [_lab_service(one, quarantine) for one in estate["services"].values()]
-
-
-def _lab_service(one: Mapping[str, Any], quarantine: Path) -> dict[str, Any]:
-    control = {verb: [PYTHON, *argv[1:]] for verb, argv in one["control"].items()}
-    script, wire = str(control["status"][2]), str(one["control_socket"])
-    own = [] if sys.base_prefix.startswith("/usr") else [{"source": sys.base_prefix, "target": sys.base_prefix}]
-    facts: dict[str, Any] = {
-        "control": control,
-        "control_mounts": [
-            *own,
-            {"source": script, "target": script},
-            {"source": str(Path(wire).parent), "target": str(Path(wire).parent), "write": True},
-        ],
-        "health_url": one["health_url"],
-        "port": one["port"],
-        "paths": [f"{one['log_dir']}/"],
-        "log": one["log"],
-        "mountpoint": one.get("mountpoint", one["log_dir"]),
-        "channels": {},
-    }
-    if "config_repo" in one:
-        facts |= {
-            "rotated": one["rotated_logs"],
-            "quarantine": str(quarantine),
-            "repo": one["config_repo"],
-            "config": one["config_file"],
-        }
-    return {
-        "name": one["name"],
-        "env": one["env"],
-        "sensitivity": "normal",
-        "owner": "person:admin",
-        "depends_on": list(one["depends_on"]),
-        "facts": facts,
-    }
+    return list(estate["services"])

@@ -426,6 +426,14 @@ def test_the_import_must_be_there(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("imported", "late"),
+    [(["greenlet", "regopy"], True), (["regopy", "greenlet"], False), (["regopy"], False), (["regopy", "regopy.node"], False)],
+)
+def test_the_engine_must_be_imported_before_greenlet(imported: list[str], late: bool) -> None:
+    assert policy_regopy._too_late(imported) is late
+
+
 def test_another_package_does_not_load(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, f"answer := {GOOD}\n")
     (folder / "own.rego").write_text("package flybal\n\nimport rego.v1\n\ndeny := 1\n")

@@ -23,10 +23,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-_TOO_LATE = "greenlet" in sys.modules and "regopy" not in sys.modules
-
-# isort: split
-
 import jsonschema_rs
 import orjson
 import regopy
@@ -207,7 +203,7 @@ def load(folder: Path, timeout_ms: int = TIMEOUT_MS) -> RegopyPolicy:
     Raises:
         PolicyError: the first thing that is wrong, with file, line and column where they are known.
     """
-    if _TOO_LATE:
+    if _too_late(list(sys.modules)):
         what, why = "the policy engine cannot run in this process", "greenlet was imported before regopy, which corrupts memory"
         raise PolicyError(what, why, "import flyball.compose before whatever brings greenlet")
     policy, held = _compiled(folder, timeout_ms)
@@ -218,6 +214,11 @@ def load(folder: Path, timeout_ms: int = TIMEOUT_MS) -> RegopyPolicy:
             why = f"expected {_brief(result.expected)}, got {_brief(result.got)}"
             raise PolicyError(what, why, "correct the policy, or the case if it is no longer wanted")
     return policy
+
+
+def _too_late(imported: list[str]) -> bool:
+    """Whether greenlet stands before regopy in the order of imports."""
+    return "greenlet" in imported and imported.index("greenlet") < imported.index("regopy")
 
 
 def run_cases(policy: RegopyPolicy, folder: Path) -> list[CaseResult]:

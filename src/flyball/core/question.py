@@ -12,6 +12,9 @@ from flyball.model.ids import Doc
 from flyball.model.kind import KindSpec
 from flyball.model.provenance import Integrity
 from flyball.model.session import Session
+from flyball.rules.pointer import within
+
+SECRECY = ("public", "internal", "secret")
 
 
 def question(action: Action, facts: Facts, session: Session, agent: Agent | None) -> Doc:
@@ -62,16 +65,7 @@ def question(action: Action, facts: Facts, session: Session, agent: Agent | None
             "confidence": float(action.confidence),
             "purpose": action.purpose.value,
         },
-        "provenance": {
-            at: {
-                "origin": label.origin,
-                "integrity": label.integrity.name.lower(),
-                "endorsed": label.endorsed,
-                "endorser": label.endorser,
-                "secrecy": label.secrecy,
-            }
-            for at, label in action.provenance.items()
-        },
+        "provenance": {f"/{name}": _label(action, f"/{name}") for name in action.args},
         "context": {"integrity": facts.context.name.lower(), "sources": []},
         "blast": {"targets": int(facts.extra.get("targets", 1)), "share": facts.extra.get("share", 0.0)},
         "budget": {"micros_left": left},
@@ -80,6 +74,21 @@ def question(action: Action, facts: Facts, session: Session, agent: Agent | None
         "review": {"overdue": facts.overdue_reviews},
         "risk": {"annotations": []},
         "shadow": facts.shadow,
+    }
+
+
+def _label(action: Action, at: str) -> Doc:
+    """Give the label of one argument as a whole: the least trusted of its leaves, vouched for only if every observed one is."""
+    leaves = [action.provenance.get(leaf) for leaf in within(action.args, at)]
+    known = [one for one in leaves if one is not None]
+    integrity = min((one.integrity for one in known), default=Integrity.OBSERVED) if len(known) == len(leaves) else Integrity.OBSERVED
+    doubtful = [one for one in known if one.integrity is Integrity.OBSERVED]
+    return {
+        "origin": ", ".join(sorted({one.origin for one in known}))[:500],
+        "integrity": integrity.name.lower(),
+        "endorsed": bool(doubtful) and len(known) == len(leaves) and all(one.endorsed for one in doubtful),
+        "endorser": ", ".join(sorted({one.endorser for one in doubtful if one.endorser})),
+        "secrecy": max((one.secrecy for one in known), key=SECRECY.index, default="secret"),
     }
 
 
