@@ -77,6 +77,7 @@ DAMAGE: dict[str, tuple[tuple[str, ...], str, int]] = {
     "the last three are gone": (("DELETE FROM entry WHERE idx >= 17",), "last removed", SIZE - 3),
     "two are swapped": (SWAP, "swapped", 4),
     "one is added": (("INSERT INTO entry SELECT 20, at, name, session, action, who, raw FROM entry WHERE idx = 1",), "unsigned", SIZE),
+    "the number of the last one": (("UPDATE entry SET idx = 25 WHERE idx = 19",), "edited", 19),
     "a kept node": (("UPDATE node SET hash = zeroblob(32) WHERE place = 12",), "tree edited", 6),
     "the checkpoint's signature": (
         ("UPDATE meta SET value = replace(value, char(10) || char(10), '=' || char(10))",),

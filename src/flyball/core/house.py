@@ -6,15 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 from flyball import wire
+from flyball.core.advance import Advance
 from flyball.core.approvals import REASON_LEAST, Approvals
 from flyball.core.attempt import Attempt
-from flyball.core.door import Door, Visit
+from flyball.core.door import Door
 from flyball.core.freeze import Switch
 from flyball.core.inbox import Inbox
 from flyball.core.keys import Keys, Who
 from flyball.core.recover import Recover
 from flyball.core.sessions import Sessions, row_of
 from flyball.core.unwind import Unwind
+from flyball.core.visit import Visit
 from flyball.errors import BadInput, Conflict, Denied, Moved, NotFound
 from flyball.model.action import Deed, Proposal, Status
 from flyball.model.grant import Sort
@@ -39,14 +41,15 @@ class House:
         self.recover = Recover(self.attempt)
         self.unwind = Unwind(self.attempt)
         self.door.attempt, self.door.approvals, self.attempt.recover = self.attempt, self.approvals, self.recover
-        self.sessions = Sessions(self.door, self.attempt, self.approvals, self.recover, self.unwind)
+        self.sessions = Sessions(self.door)
+        self.loop = Advance(self.sessions, self.approvals, self.recover, self.unwind)
         self.inbox = Inbox(self.sessions)
         self.switch = Switch(plugs)
 
     async def advance(self, session: str) -> None:
         """Do what the engine wakes for: one session, or (with an empty name) the inbox."""
         if session:
-            await self.sessions.advance(session)
+            await self.loop.advance(session)
         else:
             await self.inbox.drain()
 

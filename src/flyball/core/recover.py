@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flyball.core.attempt import SEEN_TO, Attempt
-from flyball.core.door import Visit
 from flyball.core.guard import guard
+from flyball.core.visit import Visit
 from flyball.model.action import Deed, Outcome, Seen, Status
 from flyball.ports import Kind
 from flyball.rules.lifecycle import move
@@ -34,13 +34,13 @@ class Recover:
 
     async def _unknown(self, deed: Deed, visit: Visit) -> Deed:
         lost = replace(deed, status=move(deed.status, Status.UNKNOWN))
-        entry = self.door.entry("action.unknown", lost, visit, {"why": "an intent without an outcome"})
-        await self.door.write(lost, (entry,), visit)
+        entry = self.door.record.entry("action.unknown", lost, visit, {"why": "an intent without an outcome"})
+        await self.door.record.write(lost, (entry,), visit)
         return replace(lost, version=lost.version + 1)
 
     async def _stuck(self, deed: Deed, visit: Visit, why: str) -> Deed:
         stuck = replace(deed, status=move(deed.status, Status.STUCK), why=why)
-        await self.door.write(stuck, (self.door.entry("action.stuck", stuck, visit, {"why": why}),), visit)
+        await self.door.record.write(stuck, (self.door.record.entry("action.stuck", stuck, visit, {"why": why}),), visit)
         return replace(stuck, version=stuck.version + 1)
 
     async def _probe(self, kind: Kind, deed: Deed) -> Seen:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flyball.core.attempt import Attempt
-from flyball.core.door import Visit
 from flyball.core.guard import guard
+from flyball.core.visit import Visit
+from flyball.errors import NotReady
 from flyball.model.action import Deed, Outcome, Recipe, Seen, Status
 from flyball.rules.checks.freeze import in_force
 from flyball.rules.lifecycle import move
@@ -24,15 +25,22 @@ class Unwind:
         recipe = deed.recipe
         if recipe is None:
             return deed
-        if in_force(self.plugs.freezer.freezes(), deed.action, self.plugs.clock.now(), undo=True):
+        if self._frozen(deed):
             return deed
         if deed.status is Status.DONE:
             undoing = replace(deed, status=move(deed.status, Status.UNDOING))
-            await self.door.write(undoing, (self.door.entry("action.undoing", undoing, visit, {"why": why}),), visit)
+            await self.door.record.write(undoing, (self.door.record.entry("action.undoing", undoing, visit, {"why": why}),), visit)
             deed = replace(undoing, version=undoing.version + 1)
         elif await self._seen(deed, recipe) is Seen.HAPPENED:
             return await self._end(deed, visit, Outcome(ok=True))
         return await self._end(deed, visit, await self._undo(deed, recipe))
+
+    def _frozen(self, deed: Deed) -> bool:
+        try:
+            freezes = self.plugs.freezer.freezes()
+        except NotReady:
+            return True  # nobody can say whether it may run
+        return in_force(freezes, deed.action, self.plugs.clock.now(), undo=True) is not None
 
     async def _undo(self, deed: Deed, recipe: Recipe) -> Outcome:
         kind = self.plugs.kinds[deed.action.kind]
@@ -50,5 +58,5 @@ class Unwind:
     async def _end(self, deed: Deed, visit: Visit, outcome: Outcome) -> Deed:
         ended = replace(deed, status=move(deed.status, Status.UNDONE if outcome.ok else Status.STUCK), why=outcome.error or deed.why)
         name = "action.undone" if outcome.ok else "action.stuck"
-        await self.door.write(ended, (self.door.entry(name, ended, visit, {"error": outcome.error}),), visit)
+        await self.door.record.write(ended, (self.door.record.entry(name, ended, visit, {"error": outcome.error}),), visit)
         return replace(ended, version=ended.version + 1)

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from flyball import wire
 from flyball.core.attempt import Attempt
-from flyball.core.door import Visit
 from flyball.core.guard import guard
+from flyball.core.visit import Visit
 from flyball.errors import Conflict
 from flyball.model.action import Deed, Expect, Proposal, Purpose, Seen
 from flyball.model.ids import Json
@@ -39,13 +39,13 @@ class Verify:
             (good, notes), over = await self._probe(deed), True
         if not good and not over:
             waiting = replace(deed, checks=deed.checks + 1)
-            await self.door.write(waiting, (), visit)
+            await self.door.record.write(waiting, (), visit)
             pause = min((one.every_s for one in deed.action.verify), default=1.0) * SLOWER**deed.checks
             return replace(waiting, version=waiting.version + 1), now + min(pause, LONGEST_S)
         judged = replace(deed, verified=good, verify_note="; ".join(notes), checks=deed.checks + 1)
         body: dict[str, Json] = {"verified": good, "notes": list(notes), "looks": judged.checks, "observer": observer.who.key.id}
-        entry = self.door.entry("action.verified" if good else "action.refuted", judged, observer, body)
-        await self.door.write(judged, (entry,), visit)
+        entry = self.door.record.entry("action.verified" if good else "action.refuted", judged, observer, body)
+        await self.door.record.write(judged, (entry,), visit)
         await self._tally(deed.action.hypothesis, worked=good)
         return replace(judged, version=judged.version + 1), 0.0
 

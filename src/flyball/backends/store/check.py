@@ -122,7 +122,9 @@ def _name(conn: sqlite3.Connection, mark: Mark, head: Head) -> Flaw:
     found = first_break(entries, _kept_leaves(conn), head, node_at(conn))
     if found is not None:
         return Flaw(index=found.index, what=str(found.what), why=f"{found.why} (checkpoint {mark.place})")
-    return Flaw(index=0, what="edited", why="the entries are as they were signed, but their numbers are not 0, 1, 2 and so on")
+    numbers = conn.execute("SELECT idx FROM entry ORDER BY idx")
+    at = next(place for place, (number,) in enumerate(numbers) if place != number)
+    return Flaw(index=at, what="edited", why=f"the entries are as they were signed, but entry {at} has another number")
 
 
 def _kept_leaves(conn: sqlite3.Connection) -> list[bytes]:
