@@ -19,10 +19,10 @@ from flyball.model.approval import ApprovalState
 from flyball.model.ids import Digest, Doc, Json
 from flyball.model.log import Put
 from flyball.model.session import Answer, Ask, Finish, Phase, Propose, Session, Step, Thought
+from flyball.rules.bound import reached
 from flyball.rules.unwind import order
 
 FREEZE_LOOK_S = 2.0
-IDLE_MOST = 6
 BRAIN_S = 120.0
 
 
@@ -87,7 +87,7 @@ class Advance:
 
     async def _next(self, session: Session, steps: tuple[Step, ...]) -> Answer | None:
         """Ask the brain; past its bounds, or without an answer, the session is a person's."""
-        why = self._over(session, steps)
+        why = reached(session, steps, self.plugs.rules.agents[session.agent], self.plugs.clock.now())
         brain = self.plugs.brains.get(self.plugs.rules.agents[session.agent].brain)
         if not why and brain is None:
             return None
@@ -97,19 +97,6 @@ class Advance:
                 return answer
             why = f"the brain gave no answer: {fault}"
         return Finish(outcome="escalated", summary=why, thought=Thought(summary=why))
-
-    def _over(self, session: Session, steps: tuple[Step, ...]) -> str:
-        """Say which bound of autonomy is reached, if any."""
-        agent = self.plugs.rules.agents[session.agent]
-        fixes = [step.deed for step in steps if step.deed and step.deed.action.purpose is Purpose.FIX]
-        failed = [deed for deed in fixes if deed.status is not Status.DONE or deed.verified is False]
-        bounds = (
-            (session.step >= agent.max_steps, f"{agent.max_steps} steps without an end"),
-            (self.plugs.clock.now() - session.opened_at > agent.max_s, f"{agent.max_s:g} s have passed"),
-            (len(failed) >= agent.max_fixes, f"{len(failed)} fixes did not work"),
-            (session.idle >= IDLE_MOST, f"{session.idle} steps brought nothing new"),
-        )
-        return next((f"stopped: {why}; a person must look" for over, why in bounds if over), "")
 
     async def _step(self, session: Session, answer: Answer) -> Session:
         """Write a brain's answer down before anything is done about it."""
