@@ -42,7 +42,7 @@ def connect(desk: Desk) -> Api:
         try:
             url = f"http://{(desk.state / 'address').read_text().strip()}"
         except OSError:
-            raise Unreachable(f"no server has run on {desk.project.absolute()} yet", "", start) from None
+            raise Unreachable(f"no server runs on {desk.project.absolute()}", "its state holds no address", start) from None
     token, origin = desk.settings.token, "FLYBALL_TOKEN"
     if not token:
         path = desk.state / "keys" / "admin"

@@ -24,9 +24,8 @@ from flyball.faces.cli.desk import Desk, pass_desk
 from flyball.faces.cli.lazy import Cmd
 
 if TYPE_CHECKING:
-    from subprocess import Popen
-
     from flyball.faces.cli.tour import Tour
+    from flyball.lab.child import Born
 
 HOME = Path(".demo")
 FIRST_PORT, LAST_PORT = 7070, 7099
@@ -43,7 +42,7 @@ class Stage:
     port: int
     prometheus: bool
     doc: dict[str, Any] = field(default_factory=dict)  # what `up` printed: url, console
-    born: Popen[bytes] | None = None
+    born: Born | None = None
 
     @property
     def lab(self) -> Path:

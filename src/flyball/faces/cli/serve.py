@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
+import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -49,10 +50,14 @@ def up(desk: Desk, listen: str | None, takeover: bool, accept: tuple[str, ...]) 
     host, _, port = (listen or "127.0.0.1:7070").rpartition(":")
     if not host or not port.isdigit() or int(port) > 65_535:  # noqa: PLR2004 the highest port that TCP has
         raise BadInput(f"{listen!r} is no address to listen on", "it is an address, a colon and a port", "--listen 127.0.0.1:7070")
+    import asyncio
+
     asyncio.run(_up(desk, listen or "", takeover, accept))
 
 
 async def _up(desk: Desk, listen: str, takeover: bool, accept: tuple[str, ...]) -> None:
+    import asyncio
+
     from flyball import compose
 
     server = await compose.build(desk.project, takeover=takeover, accept=accept)
@@ -69,7 +74,15 @@ async def _up(desk: Desk, listen: str, takeover: bool, accept: tuple[str, ...]) 
         waiting.cancel()
         await serving
     finally:
+        _gone(server)
         await server.close()
+
+
+def _gone(server: Server) -> None:
+    """Take the address back, unless a takeover has: nobody shall send a key to whatever listens there next."""
+    with suppress(OSError):
+        if (server.whole.state / "lock").read_text().strip() == str(os.getpid()):
+            (server.whole.state / "address").unlink()
 
 
 async def _greet(desk: Desk, server: Server, where: str) -> None:
