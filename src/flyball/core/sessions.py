@@ -16,7 +16,7 @@ from flyball.core.recover import Recover
 from flyball.core.unwind import Unwind
 from flyball.core.verify import Verify
 from flyball.core.view import steps_of, view_of
-from flyball.errors import Conflict, Fenced
+from flyball.errors import BadInput, Conflict, Fenced, TooLarge
 from flyball.model.action import Deed, Purpose, Status
 from flyball.model.approval import ApprovalState
 from flyball.model.grant import OBSERVER, Agent, Grant
@@ -80,13 +80,13 @@ class Sessions:
         if session.id in self._who and self._epoch[session.id] == session.epoch:
             return session
         claimed = replace(session, epoch=session.epoch + 1)
-        entries, puts = self._ended_keys(session, "taken over")
+        entries, puts = self.ended_keys(session, "taken over")
         entry = self.entry(session, "session.claimed", {"epoch": claimed.epoch}, "service:engine")
         await self.plugs.store.commit(Change(entries=(entry, *entries), puts=(row_of(claimed), *puts)))
         self.adopt(claimed, await self.credentials(claimed))
         return replace(claimed, version=claimed.version + 1)
 
-    def _ended_keys(self, session: Session, reason: str) -> tuple[tuple[Entry, ...], tuple[Put, ...]]:
+    def ended_keys(self, session: Session, reason: str) -> tuple[tuple[Entry, ...], tuple[Put, ...]]:
         """Give what ends the keys of a session: they end in the transaction that ends their use."""
         ended = [
             self.keys.ended(row, by="service:engine", reason=reason)
@@ -174,7 +174,12 @@ class Sessions:
             return session, Wait(reason="brain")  # a remote brain proposes by itself
         if isinstance(answer, Finish):
             return await self._close(session, answer, steps), None
-        return await self._step(session, answer), None
+        try:
+            session = await self._step(session, answer)
+        except (BadInput, TooLarge) as fault:
+            why = f"the brain's answer cannot be written down: {fault.what}"
+            session = await self._close(session, Finish(outcome="escalated", summary=why, thought=Thought(summary=why)), steps)
+        return session, None
 
     async def _next(self, session: Session, steps: tuple[Step, ...]) -> Answer | None:
         """Ask the brain; past its bounds, or without an answer, the session is a person's."""
@@ -184,9 +189,9 @@ class Sessions:
             return None
         if not why and brain is not None:
             answer, fault = await guard(brain.next(view_of(self.plugs, session)), BRAIN_S)
-            if answer is not None:
+            if isinstance(answer, Propose | Ask | Finish):
                 return answer
-            why = f"the brain gave no answer: {fault}"
+            why = f"the brain gave no answer: {fault or type(answer).__name__}"
         return Finish(outcome="escalated", summary=why, thought=Thought(summary=why))
 
     def _over(self, session: Session, steps: tuple[Step, ...]) -> str:
@@ -208,7 +213,7 @@ class Sessions:
         current, plan = "", session.plan
         if isinstance(answer, Propose):
             current = f"{session.id}.{number}"
-            plan = tuple(self._digests(session, answer)) or plan
+            plan = self._digests(session, answer) or plan
         body: dict[str, Json] = {"number": number, "at": self.plugs.clock.now(), "answer": wire.dump(answer), "reply": "", "replied_by": ""}
         put = Put(table="step", id=f"{session.id}.{number}", expect=0, body=body, session=session.id)
         asked = isinstance(answer, Ask)
@@ -217,8 +222,10 @@ class Sessions:
         return await self.save(moved, entry, puts=(put,))
 
     def _digests(self, session: Session, answer: Propose) -> tuple[Digest, ...]:
+        """Give the digests of a plan's steps. A step whose arguments are not exact yet has none: it is not covered by a yes to the plan."""
         visit = self.visit(session)
-        return tuple(self.door.admit(one, visit, "plan")[0].digest for one in answer.plan)
+        admitted = (self.door.admit(one, visit, "plan") for one in answer.plan)
+        return tuple(action.digest for action, fault in admitted if not fault)
 
     async def _in_hand(self, session: Session) -> tuple[Deed | None, Wait | None]:
         """Take the action in hand one move further; a Wait says that it cannot go on by itself."""
@@ -256,7 +263,7 @@ class Sessions:
         if row is not None and row.state in ("waiting", "approved"):
             approval = self.approvals.load(row.id)
             if self.plugs.clock.now() >= approval.expires_at and approval.state in (ApprovalState.WAITING, ApprovalState.APPROVED):
-                await self.approvals.expire(approval, visit)
+                await self.approvals.end(approval, visit, ApprovalState.EXPIRED)
         return await self.door.judge(deed, visit)
 
     def _held_wait(self, deed: Deed) -> Wait:
@@ -271,7 +278,8 @@ class Sessions:
     async def _put_back(self, session: Session, deed: Deed) -> tuple[Deed, Wait | None]:
         """Unwind a hypothesis whose verification failed: every fix of it that stands, latest first. Safe to call again after a crash.
 
-        An undo that a person began is ended, and nothing else. Gives the deed in hand as it is then, or the one whose undo is stuck, which a person must settle.
+        An undo that a person began is ended, and nothing else. Gives the deed in hand as it is then, or the one whose undo is stuck,
+        which a person must settle.
         """
         rows = self.plugs.store.rows("action", session=session.id, limit=5000)
         deeds = [replace(wire.parse(Deed, row.body), version=row.version) for row in rows]
@@ -316,7 +324,7 @@ class Sessions:
             "summary": finish.summary,
             "thought": wire.dump(finish.thought),
         }
-        entries, puts = self._ended_keys(session, "session closed")
+        entries, puts = self.ended_keys(session, "session closed")
         closed = await self.save(closed, self.entry(session, "session.closed", body), *entries, puts=(*self._released(session), *puts))
         self.forget(session.id)
         self.plugs.engine.wake("")  # a lease is free: signals that waited for it may open their own session
