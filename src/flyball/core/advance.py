@@ -13,7 +13,7 @@ from flyball.core.unwind import Unwind
 from flyball.core.verify import Verify
 from flyball.core.view import steps_of, view_of
 from flyball.core.visit import Visit
-from flyball.errors import Conflict, Fenced
+from flyball.errors import BadInput, Conflict, Fenced, TooLarge
 from flyball.model.action import Deed, Purpose, Status
 from flyball.model.approval import ApprovalState
 from flyball.model.ids import Digest, Doc, Json
@@ -83,7 +83,12 @@ class Advance:
             return session, Wait(reason="brain")  # a remote brain proposes by itself
         if isinstance(answer, Finish):
             return await self._close(session, answer, steps), None
-        return await self._step(session, answer), None
+        try:
+            session = await self._step(session, answer)
+        except (BadInput, TooLarge) as fault:
+            why = f"the brain's answer cannot be written down: {fault.what}"
+            session = await self._close(session, Finish(outcome="escalated", summary=why, thought=Thought(summary=why)), steps)
+        return session, None
 
     async def _next(self, session: Session, steps: tuple[Step, ...]) -> Answer | None:
         """Ask the brain; past its bounds, or without an answer, the session is a person's."""
@@ -93,9 +98,9 @@ class Advance:
             return None
         if not why and brain is not None:
             answer, fault = await guard(brain.next(view_of(self.plugs, session)), BRAIN_S)
-            if answer is not None:
+            if isinstance(answer, Propose | Ask | Finish):
                 return answer
-            why = f"the brain gave no answer: {fault}"
+            why = f"the brain gave no answer: {fault or type(answer).__name__}"
         return Finish(outcome="escalated", summary=why, thought=Thought(summary=why))
 
     async def _step(self, session: Session, answer: Answer) -> Session:
@@ -104,7 +109,7 @@ class Advance:
         current, plan = "", session.plan
         if isinstance(answer, Propose):
             current = f"{session.id}.{number}"
-            plan = tuple(self._digests(session, answer)) or plan
+            plan = self._digests(session, answer) or plan
         body: dict[str, Json] = {"number": number, "at": self.plugs.clock.now(), "answer": wire.dump(answer), "reply": "", "replied_by": ""}
         put = Put(table="step", id=f"{session.id}.{number}", expect=0, body=body, session=session.id)
         asked = isinstance(answer, Ask)
@@ -113,8 +118,10 @@ class Advance:
         return await self.sessions.save(moved, entry, puts=(put,))
 
     def _digests(self, session: Session, answer: Propose) -> tuple[Digest, ...]:
+        """Give the digests of a plan's steps. A step whose arguments are not exact yet has none: it is not covered by a yes to the plan."""
         visit = self.sessions.visit(session)
-        return tuple(self.door.admit(one, visit, "plan")[0].digest for one in answer.plan)
+        admitted = (self.door.admit(one, visit, "plan") for one in answer.plan)
+        return tuple(action.digest for action, fault in admitted if not fault)
 
     async def _in_hand(self, session: Session) -> tuple[Deed | None, Wait | None]:
         """Take the action in hand one move further; a Wait says that it cannot go on by itself."""
@@ -152,7 +159,7 @@ class Advance:
         if row is not None and row.state in ("waiting", "approved"):
             approval = self.approvals.load(row.id)
             if self.plugs.clock.now() >= approval.expires_at and approval.state in (ApprovalState.WAITING, ApprovalState.APPROVED):
-                await self.approvals.expire(approval, visit)
+                await self.approvals.end(approval, visit, ApprovalState.EXPIRED)
         return await self.door.judge(deed, visit)
 
     def _held_wait(self, deed: Deed) -> Wait:
