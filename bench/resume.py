@@ -10,8 +10,9 @@ import asyncio
 import time
 from pathlib import Path
 
-import child
 import orjson
+
+import child
 
 PATIENCE_S = 10.0
 

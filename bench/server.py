@@ -16,7 +16,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import child
 import orjson
 import uvicorn
 from starlette.applications import Starlette
@@ -25,6 +24,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+import child
 from flyball.faces.http.app import create
 
 

@@ -9,8 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-import child
 import psutil
+
+import child
 
 BODY = {
     "kind": "bench.noop",

@@ -20,6 +20,7 @@ from flyball.model.ids import Digest, Doc, Json
 from flyball.model.log import Put
 from flyball.model.session import Answer, Ask, Finish, Phase, Propose, Session, Step, Thought
 from flyball.rules.bound import reached
+from flyball.rules.lifecycle import SETTLED
 from flyball.rules.unwind import order
 
 FREEZE_LOOK_S = 2.0
@@ -42,6 +43,7 @@ class Advance:
         self.sessions, self.door, self.plugs = sessions, sessions.door, sessions.plugs
         self.approvals, self.recover, self.unwind = approvals, recover, unwind
         self.verify = Verify(recover.attempt)
+        self.abroad: set[str] = set()  # actions that a remote brain's call is carrying out in this process right now
 
     async def advance(self, name: str) -> None:
         """Move a session on until it must wait or is closed. A session that was taken over is left alone."""
@@ -72,7 +74,7 @@ class Advance:
             return session, Wait(reason="paused")
         if session.current:
             deed, wait = await self._in_hand(session)
-            if wait is None and deed is not None:
+            if wait is None:
                 session = await self._settled(session, deed)
             return session, wait
         steps = steps_of(self.plugs.store, session)
@@ -80,7 +82,7 @@ class Advance:
             return session, Wait(reason="answer")
         answer = await self._next(session, steps)
         if answer is None:
-            return session, Wait(reason="brain")  # a remote brain proposes by itself
+            return session, await self._abroad(session)
         if isinstance(answer, Finish):
             return await self._close(session, answer, steps), None
         try:
@@ -89,6 +91,25 @@ class Advance:
             why = f"the brain's answer cannot be written down: {fault.what}"
             session = await self._close(session, Finish(outcome="escalated", summary=why, thought=Thought(summary=why)), steps)
         return session, None
+
+    async def _abroad(self, session: Session) -> Wait:
+        """Carry on what a remote brain's actions left open: it proposes by itself, and several at once, so none is the one in hand."""
+        ends = session.opened_at + self.plugs.rules.agents[session.agent].max_s
+        waits = [Wait(reason="brain", at=ends)]
+        for row in self.plugs.store.rows("action", session=session.id, limit=5000):
+            if row.id in self.abroad:
+                continue  # whoever submitted it is still at it
+            deed = replace(wire.parse(Deed, row.body), version=row.version)
+            if deed.action.purpose is not Purpose.VERIFY and (deed.status not in SETTLED or self.unproven(deed)):
+                _, wait = await self._carry(session, deed)
+                waits += [wait] if wait else []
+        return min(waits, key=lambda one: one.at or ends)
+
+    @staticmethod
+    def unproven(deed: Deed) -> bool:
+        """Say whether a fix still has to be proven, or put back."""
+        fix = deed.status is Status.DONE and deed.action.purpose is Purpose.FIX
+        return fix and (deed.verified is False or (deed.verified is None and bool(deed.action.verify)))
 
     async def _next(self, session: Session, steps: tuple[Step, ...]) -> Answer | None:
         """Ask the brain; past its bounds, or without an answer, the session is a person's."""
@@ -123,16 +144,25 @@ class Advance:
         admitted = (self.door.admit(one, visit, "plan") for one in answer.plan)
         return tuple(action.digest for action, fault in admitted if not fault)
 
-    async def _in_hand(self, session: Session) -> tuple[Deed | None, Wait | None]:
+    async def _in_hand(self, session: Session) -> tuple[Deed, Wait | None]:
         """Take the action in hand one move further; a Wait says that it cannot go on by itself."""
-        visit = self.sessions.visit(session)
         deed = self.door.find(session.current)
         if deed is None:
-            deed = await self._submit(session)
-        elif deed.status in (Status.RUNNING, Status.UNKNOWN):
+            return await self._prove(session, await self._submit(session))
+        return await self._carry(session, deed)
+
+    async def _carry(self, session: Session, deed: Deed) -> tuple[Deed, Wait | None]:
+        """Take an action that was begun earlier one move further."""
+        visit = self.sessions.visit(session)
+        if deed.status in (Status.RUNNING, Status.UNKNOWN):
             deed = await self.recover.settle(deed, visit)
         elif deed.status in (Status.PROPOSED, Status.HELD, Status.ALLOWED):
             deed = await self._held(deed, visit)
+        return await self._prove(session, deed)
+
+    async def _prove(self, session: Session, deed: Deed) -> tuple[Deed, Wait | None]:
+        """Have a fix that was done looked at by the observer, and put back where it does not hold."""
+        visit = self.sessions.visit(session)
         if deed.status is Status.HELD:
             return deed, self._held_wait(deed)
         if deed.status is Status.DONE and deed.action.purpose is Purpose.FIX and deed.verified is None:

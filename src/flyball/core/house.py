@@ -14,12 +14,13 @@ from flyball.core.freeze import Switch
 from flyball.core.inbox import Inbox
 from flyball.core.keys import Keys, Who
 from flyball.core.recover import Recover
+from flyball.core.remote import Remote
 from flyball.core.sessions import Sessions, row_of
 from flyball.core.stray import Stray
 from flyball.core.unwind import Unwind
 from flyball.core.visit import Visit
 from flyball.errors import BadInput, Conflict, Denied, Moved, NotFound
-from flyball.model.action import Deed, Proposal, Status
+from flyball.model.action import Deed, Status
 from flyball.model.grant import Sort
 from flyball.model.log import Change, Entry, Put, Row
 from flyball.model.provenance import Integrity
@@ -45,6 +46,7 @@ class House:
         self.stray = Stray(self.door, self.approvals, self.recover, self.unwind)
         self.sessions = Sessions(self.door)
         self.loop = Advance(self.sessions, self.approvals, self.recover, self.unwind)
+        self.remote = Remote(self.sessions, self.loop)
         self.inbox = Inbox(self.sessions)
         self.switch = Switch(plugs)
 
@@ -98,14 +100,7 @@ class House:
 
     async def act(self, who: Who, said: dict[str, Any]) -> Deed:
         """Submit an action of an agent outside this process. Raises UserError; the deed says what became of it."""
-        who.needs("act")
-        session = self.load_session(who.key.session)
-        if session.phase is Phase.CLOSED:
-            raise Moved(f"session {session.id} is closed", "its keys end with it", "wait for the next session")
-        name = str(said.pop("name", "")) or self.plugs.clock.new_id("r")
-        proposal = wire.parse(Proposal, said)
-        words = Words(origin=str(who.principal.id), integrity=Integrity.OBSERVED)  # a model outside: its literals are what it has read
-        return await self.door.submit(proposal, Visit(who=who, session=session, words=words), f"{session.id}.{name}")
+        return await self.remote.act(who, self.load_session(who.key.session), said)
 
     async def roll_back(self, who: Who, name: str, reason: str) -> Deed:
         """Put one deed back because a person says so, for as long as its undo is kept."""
