@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
+from flyball import wire
 from flyball.brains.runbook import Runbook, RunbookBrain, load
 from flyball.brains.runbook.refer import settle
 from flyball.model.action import Action, Deed, Outcome, Proposal, Purpose, Reach, Status
@@ -19,6 +21,7 @@ SHIPPED = Path(__file__).parents[1] / "src" / "flyball" / "defaults" / "runbooks
 KINDS = ("host.read", "http.probe", "process.restart", "file.quarantine", "git.revert", "notify")
 
 
+@cache
 def shipped() -> tuple[Runbook, ...]:
     return load({path.name: path.read_bytes() for path in sorted(SHIPPED.glob("*.yaml"))})
 
@@ -40,6 +43,7 @@ class Reply:
     verified: bool | None = None
     note: str = ""
     words: str = ""  # a person's
+    decision: str = ""  # the check that decided
 
 
 World = Callable[[Proposal, Doc], Reply]
@@ -137,6 +141,7 @@ def deed_of(proposal: Proposal, args: Doc, number: int, reply: Reply) -> Deed:
     return Deed(
         action=action,
         status=reply.status,
+        decision=reply.decision,
         why=reply.note if reply.status is Status.DENIED else "",
         outcome=Outcome(ok=done, result=reply.body, error=reply.note if not done else ""),
         result=ValueId(f"s-1.{number}.out") if done else ValueId(""),
@@ -148,6 +153,7 @@ def deed_of(proposal: Proposal, args: Doc, number: int, reply: Reply) -> Deed:
 def after(seen: View, answer: Answer, world: World) -> View:
     """Give the view after one answer."""
     number = len(seen.steps) + 1
+    answer = wire.parse_answer(wire.plain(wire.dump(answer)))  # as the log gives it back
     if not isinstance(answer, Propose):
         return replace(seen, steps=(*seen.steps, Step(number=number, answer=answer, at=seen.now)), now=seen.now + 1)
     args = settle(answer.proposal.args, {name: one.body for name, one in seen.values.items()})

@@ -77,6 +77,7 @@ DAMAGE: dict[str, tuple[tuple[str, ...], str, int]] = {
     "the last three are gone": (("DELETE FROM entry WHERE idx >= 17",), "last removed", SIZE - 3),
     "two are swapped": (SWAP, "swapped", 4),
     "one is added": (("INSERT INTO entry SELECT 20, at, name, session, action, who, raw FROM entry WHERE idx = 1",), "unsigned", SIZE),
+    "the number of the last one": (("UPDATE entry SET idx = 25 WHERE idx = 19",), "edited", 19),
     "a kept node": (("UPDATE node SET hash = zeroblob(32) WHERE place = 12",), "tree edited", 6),
     "the checkpoint's signature": (
         ("UPDATE meta SET value = replace(value, char(10) || char(10), '=' || char(10))",),
@@ -144,6 +145,21 @@ async def test_a_missing_checkpoint_outside_is_refused_unless_accepted(state: Pa
     await store.commit(Change(entries=(Entry(name="x", who="y"),)))
     store.close()
     assert audit.verify(state).ok
+
+
+def test_a_missing_checkpoint_inside_is_signed_anew_from_the_one_outside(state: Path) -> None:
+    tamper(state, "DELETE FROM meta WHERE key = 'checkpoint'")
+    assert audit.verify(state).ok
+    store = SqliteStore.open(state, now=time.time)
+    assert f"\n{SIZE}\n" in store.checkpoint()
+    store.close()
+    assert audit.verify(state).ok
+
+
+def test_a_log_put_back_without_its_database_is_rolled_back_to_nothing(state: Path) -> None:
+    (state / "flyball.db").unlink()
+    with pytest.raises(ProofFailed, match="rolled back at entry 0"):
+        SqliteStore.open(state, now=time.time)
 
 
 def test_the_key_is_private_and_not_replaced_silently(state: Path) -> None:

@@ -2,9 +2,7 @@
 
 import itertools
 import json
-import shutil
 import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -128,11 +126,7 @@ async def restart_stage(home: Path) -> AsyncIterator[RestartStage]:
 
 @asynccontextmanager
 async def quarantine_stage(home: Path) -> AsyncIterator[QuarantineStage]:
-    away = Path(tempfile.mkdtemp(dir="/dev/shm"))  # another file system than pytest's folders
-    try:
-        yield QuarantineStage(home, away)
-    finally:
-        shutil.rmtree(away)
+    yield QuarantineStage(home, home / "away")
 
 
 @asynccontextmanager

@@ -209,7 +209,8 @@ async def test_a_run_that_reads_reaches_what_only_the_server_may(bwrap: BwrapBox
     assert not (folder / "new").exists()
     server = await asyncio.start_unix_server(lambda _, writer: writer.close(), folder / "control")
     (folder / "control").chmod(0o600)
-    connect = "import socket; socket.socket(socket.AF_UNIX).connect('/data/control')"
+    # os.access asks for the real user, which a capability without more does not convince.
+    connect = "import os, socket; socket.socket(socket.AF_UNIX).connect('/data/control'); assert os.access('/data/secret', 4)"
     async with server:
         ran = await bwrap.run(Run(argv=(python, "-I", "-S", "-c", connect), mounts=mounts))
         assert (ran.code, ran.err) == (0, b"")
@@ -227,6 +228,15 @@ async def test_a_code_that_no_signal_explains_stays_a_code(box: BwrapBox | Landl
     for code in (126, 128, 129, 130, 200, 255):
         ran = await box.run(Run(argv=("sh", "-c", f"exit {code}")))
         assert (ran.code, ran.signal) == (code, None)
+
+
+async def test_a_program_whose_interpreter_is_missing_gives_the_shells_code(box: BwrapBox | LandlockBox, tmp_path: Path) -> None:
+    (tmp_path / "junk").write_text("#!/flyball-none\n")
+    (tmp_path / "junk").chmod(0o755)
+    ran = await box.run(Run(argv=(str(tmp_path / "junk"),), mounts=(Mount(str(tmp_path), str(tmp_path)),)))
+    assert ran.code == 127
+    assert b"failed to execute" in ran.err
+    assert b"Traceback" not in ran.err
 
 
 async def test_a_program_may_reopen_its_own_output(bwrap: BwrapBox) -> None:
@@ -612,6 +622,17 @@ async def test_without_any_level_every_run_is_refused() -> None:
     with pytest.raises(BoxRefused) as refused:
         await nothing.run(Run(argv=("id",)))
     assert refused.value.why == "none: this version has no such box; sandlock: this version has no such box"
+
+
+async def test_a_bubblewrap_that_fails_is_told_with_what_it_said(tmp_path: Path) -> None:
+    broken = tmp_path / "bwrap"
+    broken.write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    chosen = await choose((Level.BWRAP,), path=str(tmp_path))
+    with pytest.raises(BoxRefused) as refused:
+        await chosen.run(Run(argv=("id",)))
+    assert refused.value.why == "bubblewrap: the box could not be set up: bwrap: setting up uid map: Permission denied"
+    assert refused.value.fix == "install bubblewrap 0.6 or later, and let this user make user namespaces"
 
 
 async def test_the_doctor_hears_of_every_level(bwrap: BwrapBox) -> None:

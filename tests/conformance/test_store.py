@@ -145,6 +145,8 @@ async def test_an_entry_that_no_bundle_could_hold_is_refused(store: SqliteStore)
         Change(draws=(Draw(account="x", amount=2**70, cap=2**80),)),
         Change(settles=(Settle(account="x", held=0, spent=-5),)),
         Change(puts=(put("x", due_at=float("nan")),)),
+        Change(puts=(put("x", table="session", body={"epoch": "7"}),)),
+        Change(entries=(entry(),), puts=(put("x", session=object()),)),
         Change(entries=(entry(session="\ud800"),)),
     ],
 )
@@ -156,7 +158,7 @@ async def test_a_change_that_cannot_be_stored_harms_only_itself(store: SqliteSto
         return_exceptions=True,
     )
     assert answers[0] == (0,)
-    assert isinstance(answers[1], Exception)
+    assert isinstance(answers[1], BadInput)
     assert answers[2] == (1,)
     assert store.count("action") == 2
     assert store.counter("x") == (0, 0)

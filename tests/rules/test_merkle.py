@@ -238,3 +238,17 @@ def test_an_empty_subtree_is_part_of_every_tree() -> None:
 
 def test_a_leaf_that_is_no_hash_is_in_no_tree() -> None:
     assert not verify_inclusion(b"", 0, Head(1, b""), [])
+
+
+@given(st.lists(st.binary(min_size=32, max_size=32), max_size=70), st.integers(0, 70))
+def test_extend_gives_what_append_gives_for_each_leaf(leaves: list[bytes], at: int) -> None:
+    edge, nodes = Frontier(), list[Node]()
+    for leaf in leaves[:at]:
+        edge, _ = edge.append(leaf)
+    start = edge
+    for leaf in leaves[at:]:
+        edge, more = edge.append(leaf)
+        nodes += more
+    found, plain = start.extend(leaves[at:])
+    assert found == edge
+    assert plain == [(node.level, node.index, node.hash) for node in nodes]

@@ -20,7 +20,7 @@ from flyball.model.provenance import Integrity, Value
 from flyball.ports import Hands, Kind
 from flyball.rules.checks.freeze import in_force
 from flyball.rules.decide import judge
-from flyball.rules.digest import commit
+from flyball.rules.digest import NotCanonical, canonical, commit, even
 from flyball.rules.lifecycle import move
 from flyball.rules.retry import again, pause_s
 
@@ -81,9 +81,13 @@ class Attempt:
         """Look at the target and write the recipe. Raises UserError where it cannot be planned."""
         try:
             async with asyncio.timeout(kind.spec.timeout_s):
-                return await kind.plan(self.hands(deed))
+                recipe = await kind.plan(self.hands(deed))
+            canonical(even(wire.plain(recipe)))
         except TimeoutError:
             raise NotReady(f"{deed.action.kind} on {deed.action.target}", "looking at the target took too long") from None
+        except NotCanonical as bad:
+            raise NotReady(f"{deed.action.kind} wrote a recipe without a digest", str(bad)) from bad
+        return recipe
 
     async def _intend(self, deed: Deed, judged: Judged, visit: Visit) -> Deed:
         """Write decision and intent, money and pace set aside, the approval consumed: one durable point before the deed."""
@@ -150,7 +154,12 @@ class Attempt:
 
     def _contract(self, kind: Kind, outcome: Outcome) -> Outcome:
         """Hold a result against its contract: garbage never reaches the next step."""
-        fault = self.plugs.validator.fault(kind.spec.result, wire.plain(outcome.result)) if outcome.ok else ""
+        result = wire.plain(outcome.result)
+        fault = self.plugs.validator.fault(kind.spec.result, result) if outcome.ok else ""
+        try:
+            canonical(even(result))
+        except NotCanonical as bad:
+            fault = str(bad)
         return replace(outcome, ok=False, result=None, error=f"the result breaks its contract: {fault}") if fault else outcome
 
     async def _look(self, kind: Kind, deed: Deed, judged: Judged, visit: Visit) -> Deed:
@@ -205,7 +214,7 @@ class Attempt:
 
     def value(self, name: str, outcome: Outcome, deed: Deed) -> Value:
         """Give the result as a Value: what a kind returned is observed, whatever it says of itself."""
-        body = wire.plain(outcome.result)
+        body = even(wire.plain(outcome.result))
         return Value(
             id=ValueId(name),
             digest=pin(body),

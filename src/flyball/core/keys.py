@@ -12,7 +12,7 @@ from flyball import wire
 from flyball.errors import Denied, SignInNeeded
 from flyball.model.grant import Grant, Key, Principal, Sort
 from flyball.model.ids import Doc, GrantId, KeyId, PrincipalId, SessionId
-from flyball.model.log import Change, Entry, Put
+from flyball.model.log import Change, Entry, Put, Row
 from flyball.ports import Clock, Store
 
 PREFIX = "fb"
@@ -141,11 +141,16 @@ class Keys:
         row = self._store.find("key", key_id)
         if row is None or row.state != "live":
             return False
-        key = replace(wire.parse(Key, row.body), revoked=True)
-        entry = Entry(name="key.revoked", who=by, session=key.session, body={"key": key.id, "reason": reason})
-        put = Put(table="key", id=key.id, expect=row.version, body=wire.dump(key), state="revoked", session=key.session)
+        entry, put = self.ended(row, by=by, reason=reason)
         await self._store.commit(Change(entries=(entry,), puts=(put,)))
         return True
+
+    @staticmethod
+    def ended(row: Row, *, by: str, reason: str) -> tuple[Entry, Put]:
+        """Give the entry and the row that end a live key, for a transaction of the caller's."""
+        key = replace(wire.parse(Key, row.body), revoked=True)
+        entry = Entry(name="key.revoked", who=by, session=key.session, body={"key": key.id, "reason": reason})
+        return entry, Put(table="key", id=key.id, expect=row.version, body=wire.dump(key), state="revoked", session=key.session)
 
 
 def agent_principal(name: str, owner: str) -> Principal:

@@ -50,6 +50,7 @@ class Sessions:
         self.approvals, self.recover, self.unwind = approvals, recover, unwind
         self.verify = Verify(attempt)
         self._who: dict[str, tuple[Who, Who]] = {}
+        self._epoch: dict[str, int] = {}
 
     def find(self, name: str) -> Session | None:
         """Give a session as it stands, or None."""
@@ -76,20 +77,31 @@ class Sessions:
 
     async def claim(self, session: Session) -> Session:
         """Take a session over: a new epoch fences whoever held it, old keys end, the agent and the observer get new ones."""
-        if session.id in self._who:
+        if session.id in self._who and self._epoch[session.id] == session.epoch:
             return session
         claimed = replace(session, epoch=session.epoch + 1)
-        await self.plugs.store.commit(
-            Change(entries=(self.entry(session, "session.claimed", {"epoch": claimed.epoch}, "service:engine"),), puts=(row_of(claimed),))
-        )
-        for row in self.plugs.store.rows("key", session=session.id, state="live"):
-            await self.keys.revoke(row.id, by="service:engine", reason="taken over")
-        self._who[session.id] = await self.credentials(claimed)
+        entries, puts = self._ended_keys(session, "taken over")
+        entry = self.entry(session, "session.claimed", {"epoch": claimed.epoch}, "service:engine")
+        await self.plugs.store.commit(Change(entries=(entry, *entries), puts=(row_of(claimed), *puts)))
+        self.adopt(claimed, await self.credentials(claimed))
         return replace(claimed, version=claimed.version + 1)
 
+    def _ended_keys(self, session: Session, reason: str) -> tuple[tuple[Entry, ...], tuple[Put, ...]]:
+        """Give what ends the keys of a session: they end in the transaction that ends their use."""
+        ended = [
+            self.keys.ended(row, by="service:engine", reason=reason)
+            for row in self.plugs.store.rows("key", session=session.id, state="live", limit=5000)
+        ]
+        return tuple(entry for entry, _ in ended), tuple(put for _, put in ended)
+
     def adopt(self, session: Session, who: tuple[Who, Who]) -> None:
-        """Hold the keys of a session that this process has just opened."""
-        self._who[session.id] = who
+        """Hold the keys of a session that this process has just opened or taken over, and the epoch that they hold for."""
+        self._who[session.id], self._epoch[session.id] = who, session.epoch
+
+    def forget(self, name: str) -> None:
+        """Let go of the keys of a session that is closed or lost."""
+        self._who.pop(name, None)
+        self._epoch.pop(name, None)
 
     async def credentials(self, session: Session) -> tuple[Who, Who]:
         """Mint one key for the agent and one for the observer of a session."""
@@ -135,7 +147,7 @@ class Sessions:
                     await self._park(session, wait)
                     return
         except Fenced:
-            self._who.pop(name, None)
+            self.forget(name)
         except Conflict:
             self.plugs.engine.wake(name)  # somebody else wrote the row in between: look again
 
@@ -216,8 +228,6 @@ class Sessions:
             deed = await self._submit(session)
         elif deed.status in (Status.RUNNING, Status.UNKNOWN):
             deed = await self.recover.settle(deed, visit)
-        elif deed.status is Status.UNDOING:
-            deed = await self.unwind.undo(deed, visit, "continued after a crash")
         elif deed.status in (Status.PROPOSED, Status.HELD, Status.ALLOWED):
             deed = await self._held(deed, visit)
         if deed.status is Status.HELD:
@@ -226,8 +236,8 @@ class Sessions:
             deed, at = await self.verify.look(deed, visit, self.visit(session, observer=True))
             if at:
                 return deed, Wait(reason="verify", at=at)
-        if deed.status is Status.UNDOING or (deed.status is Status.DONE and deed.verified is False):
-            return deed, await self._put_back(session, deed)
+        if deed.verified is False or deed.status is Status.UNDOING:
+            return await self._put_back(session, deed)
         return deed, None
 
     async def _submit(self, session: Session) -> Deed:
@@ -258,15 +268,20 @@ class Sessions:
             return Wait(reason="pace", at=now + self.door.rate(deed.action.kind)[1])
         return Wait(reason=deed.decision, at=now + FREEZE_LOOK_S)
 
-    async def _put_back(self, session: Session, deed: Deed) -> Wait | None:
-        """Unwind a hypothesis whose verification failed: every fix of it that stands, latest first."""
+    async def _put_back(self, session: Session, deed: Deed) -> tuple[Deed, Wait | None]:
+        """Unwind a hypothesis whose verification failed: every fix of it that stands, latest first. Safe to call again after a crash.
+
+        An undo that a person began is ended, and nothing else. Gives the deed in hand as it is then, or the one whose undo is stuck, which a person must settle.
+        """
         rows = self.plugs.store.rows("action", session=session.id, limit=5000)
         deeds = [replace(wire.parse(Deed, row.body), version=row.version) for row in rows]
-        for one in order(deeds, deed.action.hypothesis):
+        worst: Deed | None = None
+        for one in order(deeds, deed.action.hypothesis) if deed.verified is False else (deed,):
             undone = await self.unwind.undo(one, self.visit(session), f"verification failed: {deed.verify_note}")
-            if undone.status is Status.DONE:
-                return Wait(reason="freeze", at=self.plugs.clock.now() + FREEZE_LOOK_S)
-        return None
+            if undone.status in (Status.DONE, Status.UNDOING):
+                return deed, Wait(reason="freeze", at=self.plugs.clock.now() + FREEZE_LOOK_S)
+            worst = undone if undone.status is Status.STUCK else worst
+        return worst or self.door.find(deed.action.id) or deed, None
 
     async def _settled(self, session: Session, deed: Deed) -> Session:
         """Let go of the action in hand and note whether it brought anything new."""
@@ -301,10 +316,9 @@ class Sessions:
             "summary": finish.summary,
             "thought": wire.dump(finish.thought),
         }
-        closed = await self.save(closed, self.entry(session, "session.closed", body), puts=self._released(session))
-        who = self._who.pop(session.id, None)
-        for one in who or ():
-            await self.keys.revoke(one.key.id, by="service:engine", reason="session closed")
+        entries, puts = self._ended_keys(session, "session closed")
+        closed = await self.save(closed, self.entry(session, "session.closed", body), *entries, puts=(*self._released(session), *puts))
+        self.forget(session.id)
         self.plugs.engine.wake("")  # a lease is free: signals that waited for it may open their own session
         return closed
 

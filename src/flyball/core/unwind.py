@@ -7,6 +7,7 @@ from dataclasses import replace
 from flyball.core.attempt import Attempt
 from flyball.core.door import Visit
 from flyball.core.guard import guard
+from flyball.errors import NotReady
 from flyball.model.action import Deed, Outcome, Recipe, Seen, Status
 from flyball.rules.checks.freeze import in_force
 from flyball.rules.lifecycle import move
@@ -24,7 +25,7 @@ class Unwind:
         recipe = deed.recipe
         if recipe is None:
             return deed
-        if in_force(self.plugs.freezer.freezes(), deed.action, self.plugs.clock.now(), undo=True):
+        if self._frozen(deed):
             return deed
         if deed.status is Status.DONE:
             undoing = replace(deed, status=move(deed.status, Status.UNDOING))
@@ -33,6 +34,13 @@ class Unwind:
         elif await self._seen(deed, recipe) is Seen.HAPPENED:
             return await self._end(deed, visit, Outcome(ok=True))
         return await self._end(deed, visit, await self._undo(deed, recipe))
+
+    def _frozen(self, deed: Deed) -> bool:
+        try:
+            freezes = self.plugs.freezer.freezes()
+        except NotReady:
+            return True  # nobody can say whether it may run
+        return in_force(freezes, deed.action, self.plugs.clock.now(), undo=True) is not None
 
     async def _undo(self, deed: Deed, recipe: Recipe) -> Outcome:
         kind = self.plugs.kinds[deed.action.kind]

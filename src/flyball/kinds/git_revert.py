@@ -238,14 +238,16 @@ async def _pending(hands: Hands) -> str:
 
 
 async def _find(hands: Hands, recipe: Recipe) -> _Found:
-    """Look for this action's marks among the commits since the plan."""
+    """Look for this action's marks among the commits since the plan, each at the one place where this action can have made it."""
     head = (await _git(hands, "rev-parse", "--verify", "HEAD")).strip()
-    since = await _git(hands, "log", "--max-count=200", "--format=%H%x00%B%x1e", f"{recipe.before['head']}..HEAD")
-    marks: dict[str, str] = {}
+    since = await _git(hands, "log", "--max-count=200", "--format=%H%x00%P%x00%B%x1e", f"{recipe.before['head']}..HEAD")
+    marks: dict[tuple[str, str], str] = {}  # (line of the message, parent) -> commit
     for record in since.split("\x1e"):
-        commit, _, message = record.strip("\n").partition("\0")
-        marks.update({row: commit for row in message.splitlines() if row.startswith(_MARK)})
-    return _Found(head, marks.get(_mark(hands, undo=False), ""), marks.get(_mark(hands, undo=True), ""))
+        commit, _, rest = record.strip("\n").partition("\0")
+        parent, _, message = rest.partition("\0")
+        marks.update({(row, parent): commit for row in message.splitlines() if row.startswith(_MARK)})
+    done = marks.get((_mark(hands, undo=False), str(recipe.before["head"])), "")
+    return _Found(head, done, marks.get((_mark(hands, undo=True), done), "") if done else "")
 
 
 async def _revert(hands: Hands, commit: str, diff: str, *, undo: bool) -> str:

@@ -202,14 +202,19 @@ def _read_stat(text: str, ask: Ask) -> Json:
     }
 
 
+def _ls_path(ask: Ask) -> str:
+    """Give the folder to list: where the log lies, unless another is asked for."""
+    return ask.path() if ask.args.get("path") else Ask({"path": ask.fact("log").rpartition("/")[0]}, ask.facts).path()
+
+
 def _build_ls(ask: Ask) -> Run:
-    path = ask.path("mountpoint")
+    path = _ls_path(ask)
     argv = ("find", path, "-mindepth", "1", "-maxdepth", "1", "-printf", r"%y\t%s\t%m\t%T@\t%f\0")
     return Run(argv, mounts=ask.mounts(path))
 
 
 def _read_ls(text: str, ask: Ask) -> Json:
-    path, pattern = ask.path("mountpoint"), ask.fact("rotated") if ask.args.get("only") == "rotated" else "*"
+    path, pattern = _ls_path(ask), ask.fact("rotated") if ask.args.get("only") == "rotated" else "*"
     found: list[tuple[str, dict[str, Json]]] = []
     for row in filter(None, text.split("\0")):
         sort, size, mode, changed, name = row.split("\t", 4)

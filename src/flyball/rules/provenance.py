@@ -109,8 +109,8 @@ def endorse(spec: KindSpec, args: Doc, labels: Mapping[str, Origin], target: Tar
 
 def untrusted(spec: KindSpec, args: Doc, labels: Mapping[str, Origin], *, sinks: bool) -> tuple[str, ...]:
     """Give the observed, unendorsed leaves: those under a sink, or those under none. A leaf without a label is observed."""
-    found = []
-    for leaf, _ in pointer.leaves(args):
+    found: list[str] = []
+    for leaf, _ in pointer.leaves(args) if args else ():  # no arguments: nothing was chosen
         label = labels.get(leaf)
         clean = label is not None and (label.endorsed or label.integrity > Integrity.OBSERVED)
         if not clean and sinks == any(pointer.covers(sink, leaf) for sink in spec.sinks):

@@ -13,6 +13,7 @@ def undoable(deed: Deed) -> bool:
 
 
 def order(deeds: Iterable[Deed], hypothesis: str) -> tuple[Deed, ...]:
-    """Give the fixes of one hypothesis that stand, latest effect first."""
-    mine = [deed for deed in deeds if deed.action.purpose is Purpose.FIX and deed.action.hypothesis == hypothesis and undoable(deed)]
+    """Give the fixes of one hypothesis that stand, or whose undo was begun and not ended, latest effect first."""
+    fixes = (deed for deed in deeds if deed.action.purpose is Purpose.FIX and deed.action.hypothesis == hypothesis)
+    mine = [deed for deed in fixes if undoable(deed) or deed.status is Status.UNDOING]
     return tuple(sorted(mine, key=lambda deed: (deed.intended_at, deed.action.step), reverse=True))

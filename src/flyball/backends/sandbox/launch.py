@@ -31,6 +31,7 @@ _FILTER_MODE, _AMBIENT_RAISE, _CAP_DAC_READ_SEARCH = 2, 2, 2
 _CAPSET_VERSION_3 = 0x2008_0522
 _CAPSET = {"x86_64": 126, "aarch64": 91}
 _LAST_FD = 1_048_576
+_NOT_STARTED, _NOT_FOUND = 126, 127  # as a shell and prlimit say it
 
 
 class _Program(ctypes.Structure):
@@ -116,7 +117,11 @@ def main(fd: int) -> None:
     program = _Program(len(code) // 8, code)
     _must(_libc.prctl(_PR_SET_SECCOMP, _FILTER_MODE, ctypes.byref(program), 0, 0), "seccomp")
     os.write(note, b"ready\n")
-    os.execve(plan["program"], plan["argv"], plan["env"])  # noqa: S606 - becoming the program is its purpose
+    try:
+        os.execve(plan["program"], plan["argv"], plan["env"])  # noqa: S606 - becoming the program is its purpose
+    except OSError as error:
+        sys.stderr.write(f"failed to execute {plan['argv'][0]}: {error.strerror}\n")
+        sys.exit(_NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_STARTED)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ _TIMEOUT_S = 20.0
 def interpreter() -> tuple[str, tuple[Mount, ...]]:
     """Give this Python's real path and the mounts that it needs to run in a box."""
     prefix = sys.base_prefix
-    inside = prefix.startswith(SYSTEM)
+    inside = f"{prefix}/".startswith(tuple(f"{folder}/" for folder in SYSTEM))
     return os.path.realpath(sys.executable), () if inside else (Mount(prefix, prefix),)
 
 

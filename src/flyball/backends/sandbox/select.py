@@ -113,8 +113,9 @@ async def _try(level: Level, path: str) -> tuple[Box | None, Finding]:
             return None, Finding(level, ok=False, detail="this version has no such box", fix="take it out of the order")
         holes = await _holes(box)
     except BoxRefused as refused:
-        blocked = find_block() if level is Level.BWRAP and "set up" in refused.why else None
-        why, fix = blocked or (refused.why, refused.fix)
+        why, fix = refused.why, refused.fix
+        if level is Level.BWRAP and "set up" in why:
+            why, fix = find_block() or (why, "install bubblewrap 0.6 or later, and let this user make user namespaces")
         return None, Finding(level, ok=False, detail=why, fix=fix)
     if holes:
         could = ", ".join(f"{ROWS[row]} ({did})" for row, did in holes.items())

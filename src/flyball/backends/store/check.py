@@ -18,6 +18,8 @@ from flyball.rules.damage import first_break
 from flyball.rules.merkle import Frontier, Head, NodeAt, leaf_hash, root_of
 from flyball.rules.note import BadNote, VerifierKey
 
+_CHUNK = 10_000  # leaves whose nodes are compared at a time: bounds the memory
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flaw:
@@ -68,7 +70,8 @@ def find_flaw(conn: sqlite3.Connection, marks: Sequence[Mark], key: VerifierKey)
     heads = read_marks(marks, key, len(hashes))
     if isinstance(heads, Flaw):
         return heads
-    for mark, head in zip(marks, heads, strict=True):
+    first_marks = dict(zip(reversed(heads), reversed(marks), strict=True))  # the same head twice is held against the entries once
+    for head, mark in reversed(first_marks.items()):
         if len(hashes) < head.size or root_of(hashes[: head.size]) != head.root or not _is_dense(conn, len(hashes)):
             return _name(conn, mark, head)
     covered = heads[0].size if heads else 0
@@ -119,7 +122,9 @@ def _name(conn: sqlite3.Connection, mark: Mark, head: Head) -> Flaw:
     found = first_break(entries, _kept_leaves(conn), head, node_at(conn))
     if found is not None:
         return Flaw(index=found.index, what=str(found.what), why=f"{found.why} (checkpoint {mark.place})")
-    return Flaw(index=0, what="edited", why="the entries are as they were signed, but their numbers are not 0, 1, 2 and so on")
+    numbers = conn.execute("SELECT idx FROM entry ORDER BY idx")
+    at = next(place for place, (number,) in enumerate(numbers) if place != number)
+    return Flaw(index=at, what="edited", why=f"the entries are as they were signed, but entry {at} has another number")
 
 
 def _kept_leaves(conn: sqlite3.Connection) -> list[bytes]:
@@ -132,16 +137,23 @@ def _kept_leaves(conn: sqlite3.Connection) -> list[bytes]:
 
 def _kept_nodes(conn: sqlite3.Connection, hashes: Sequence[bytes]) -> Flaw | None:
     """Whether the kept nodes, which proofs are made of and the next entry builds on, belong to the entries."""
-    _frontier, nodes = Frontier().extend(hashes)
-    kept = conn.execute("SELECT place, CAST(hash AS BLOB) FROM node ORDER BY place").fetchall()
-    if kept == list(enumerate(one for _level, _index, one in nodes)):
+    kept = conn.execute("SELECT place, CAST(hash AS BLOB) FROM node ORDER BY place")
+    frontier, place = Frontier(), 0
+    for start in range(0, len(hashes), _CHUNK):
+        frontier, nodes = frontier.extend(hashes[start : start + _CHUNK])
+        found = kept.fetchmany(len(nodes))
+        if found != list(enumerate((one for _level, _index, one in nodes), place)):
+            return _node_flaw(dict(found), nodes, place)
+        place += len(nodes)
+    if kept.fetchone() is None:
         return None
-    known = dict(kept)
-    for place, (level, index, one) in enumerate(nodes):
-        if known.get(place) != one:
-            why = f"node {index} of level {level} of the tree is not what the entries give; the entries themselves are as signed"
-            return Flaw(index=index << level, what="tree edited", why=why)
     return Flaw(index=len(hashes), what="tree edited", why="the tree has nodes over entries that are not there")
+
+
+def _node_flaw(found: dict[int, bytes], nodes: Sequence[tuple[int, int, bytes]], first: int) -> Flaw:
+    level, index, _one = next(node for place, node in enumerate(nodes, first) if found.get(place) != node[2])
+    why = f"node {index} of level {level} of the tree is not what the entries give; the entries themselves are as signed"
+    return Flaw(index=index << level, what="tree edited", why=why)
 
 
 def edge(conn: sqlite3.Connection) -> Frontier:

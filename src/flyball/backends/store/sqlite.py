@@ -28,7 +28,7 @@ from flyball.backends.store.seal import CHECKPOINT_FILE, KEY_FILE, Outside, Seal
 from flyball.backends.store.writer import Job, Tail, Writer
 from flyball.errors import BadInput, NotReady, ProofFailed
 from flyball.model.log import Change, Logged, Put, Row
-from flyball.rules.merkle import EMPTY_ROOT, Head
+from flyball.rules.merkle import Head
 
 MOST_BEHIND_S = 5.0
 """How far the clock may stand behind the last entry when the store opens, seconds."""
@@ -82,7 +82,7 @@ class SqliteStore:
                 tail = _verified_tail(files, accept)
                 _refuse_clock(tail.last_at, now(), accept)
                 outside = Outside(files.state, files.lock.held)
-                outside.write(_newest_note(files))
+                outside.write(_newest_note(files, tail))
             except OSError as error:
                 fix = "give this user write access to it, or name another folder"
                 raise NotReady(f"the state folder {state} cannot be used", str(error), fix) from None
@@ -235,18 +235,22 @@ def _row(found: tuple[Any, ...]) -> Row:
 
 
 def _prepare(change: Change, at: float, future: asyncio.Future[tuple[int, ...]]) -> Job:
-    """Encode a change. Raises BadInput, TooLarge, or ValueError for a settle of less than nothing."""
+    """Encode a change. Raises BadInput or TooLarge."""
     bodies = [body_bytes(entry) for entry in change.entries]
     rows = []
     epochs = {}
     for put in change.puts:
         rows.append(_put_bytes(put))
         if put.table == SESSION:
-            epochs[put.id] = int(orjson.loads(rows[-1]).get("epoch", 0))
-    for back in change.settles:
-        if back.held < 0 or back.spent < 0:
-            raise ValueError(f"a settle of {back.account} gives back {back.held} and books {back.spent}: both must be 0 or more")
+            epochs[put.id] = _epoch(put, rows[-1])
     return Job(change, round(at, 6), bodies, rows, epochs, future)
+
+
+def _epoch(put: Put, raw: bytes) -> int:
+    epoch = orjson.loads(raw).get("epoch", 0)
+    if not isinstance(epoch, int):
+        raise BadInput(f"the epoch of session {put.id!a} is {epoch!a}", "an epoch is a whole number")
+    return epoch
 
 
 def _put_bytes(put: Put) -> bytes:
@@ -310,12 +314,12 @@ def _verified_tail(files: _Files, accept: Collection[str]) -> Tail:
     return Tail(frontier, 0.0 if found is None else float(found[0]))
 
 
-def _newest_note(files: _Files) -> str:
+def _newest_note(files: _Files, tail: Tail) -> str:
     """The checkpoint inside the database. A new log has its empty tree signed: from then on, a missing checkpoint means something."""
     found = inside_mark(files.writing)
     if found is not None:
         return found.raw.decode()
-    note = files.seal.checkpoint(Head(0, EMPTY_ROOT))
+    note = files.seal.checkpoint(Head(tail.frontier.size, tail.frontier.root()))
     files.writing.execute("INSERT INTO meta (key, value) VALUES ('checkpoint', ?)", (note,))
     return note
 

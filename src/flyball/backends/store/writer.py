@@ -18,7 +18,7 @@ from flyball.backends.store.guard import Guard, Key
 from flyball.backends.store.leaf import leaf_bytes
 from flyball.backends.store.schema import node_place
 from flyball.backends.store.seal import Outside, Seal
-from flyball.errors import Fenced, StoreError, StoreFull
+from flyball.errors import BadInput, Fenced, StoreError, StoreFull
 from flyball.model.log import Change
 from flyball.rules.merkle import Frontier, Head, leaf_hash
 
@@ -170,21 +170,17 @@ class Writer:
         self._guard.trim()
         try:
             self._transact(jobs)
-        except (OverflowError, UnicodeEncodeError, *_FAULTS_OF_DATA) as error:
+        except Exception as error:  # noqa: BLE001 - the thread's loop boundary: every caller must be answered whatever happened
             self._undo()
-            if len(jobs) == 1:
-                jobs[0].answer = error
-                return
-            for job in jobs:
-                self._write([job])
-        except sqlite3.Error as error:
-            self._undo()
-            for job in jobs:
-                job.answer = StoreFull(f"nothing was written: {error}")
-        except Exception as error:  # noqa: BLE001 - the thread's loop boundary: a caller must be answered whatever happened
-            self._undo()
-            for job in jobs:
-                job.answer = error
+            if isinstance(error, sqlite3.Error) and not isinstance(error, _FAULTS_OF_DATA):
+                for job in jobs:
+                    job.answer = StoreFull(f"nothing was written: {error}")
+            elif len(jobs) == 1:
+                bad = isinstance(error, (ValueError, OverflowError, *_FAULTS_OF_DATA))
+                jobs[0].answer = BadInput("a change cannot be stored", f"{type(error).__name__}: {error}") if bad else error
+            else:
+                for job in jobs:  # one at a time, so that only the one at fault is refused
+                    self._write([job])
 
     def _transact(self, jobs: Sequence[Job]) -> None:
         self._conn.execute("BEGIN IMMEDIATE")
@@ -198,7 +194,7 @@ class Writer:
         for job in jobs:
             try:
                 job.answer = self._apply(job, batch)
-            except (StoreError, ValueError) as error:  # raised before any of the change is in the batch
+            except StoreError as error:  # raised before any of the change is in the batch
                 job.answer = error
         if batch.is_empty():
             self._conn.execute("ROLLBACK")

@@ -65,8 +65,7 @@ def _table(branch: Branch, at: str) -> Iterator[_Fault]:
         if above is not None:
             what = f"the row is never reached: whenever it holds, row {above} holds first"
             yield _Fault(here, what, "put it further up, or remove it")
-    confirms = [row for row in branch.decide if row.then == "confirm" and not _never(row)]
-    if not confirms:
+    if not any(row.then == "confirm" for row in branch.decide):
         yield _Fault(f"{at}/decide", "nothing confirms this hypothesis, so its actions are never reached", "add a row with then: confirm")
     ids = {step.id for step in branch.diagnose}
     for index, row in enumerate(branch.decide):

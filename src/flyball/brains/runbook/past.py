@@ -39,6 +39,7 @@ class Attempt:
     state: str
     because: str = ""
     failed: tuple[Proposal, ...] = ()
+    shadow: bool = False  # nothing was carried out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,12 @@ def _attempt(name: str, steps: Sequence[Step]) -> Attempt:
         if state == "waits":
             return Attempt(hypothesis=name, plan=plan, taken=taken, state="waits", because=because)
     state = "going" if len(steps) < len(plan) else "worked"
-    return Attempt(hypothesis=name, plan=plan, taken=len(steps), state=state)
+    return Attempt(hypothesis=name, plan=plan, taken=len(steps), state=state, shadow=any(_shown_only(one.deed) for one in steps))
+
+
+def _shown_only(deed: Deed | None) -> bool:
+    """Say whether nothing but shadow mode stood in the way: that speaks neither for nor against the hypothesis."""
+    return deed is not None and deed.status is Status.DENIED and deed.decision == "shadow"
 
 
 def _ended(step: Step) -> tuple[str, str]:
@@ -105,7 +111,7 @@ def _ended(step: Step) -> tuple[str, str]:
         return "bad", f"it was not admitted: {clip(step.reply) or 'no reason given'}"
     if deed.status in _UNSETTLED:
         return "waits", f"action {deed.action.id} is {deed.status.value}"
-    if deed.action.purpose is Purpose.NOTIFY:
+    if deed.action.purpose is Purpose.NOTIFY or _shown_only(deed):
         return "ok", ""  # a message that did not arrive says nothing of the cause
     because = _why_not(deed, step)
     if because:

@@ -310,6 +310,9 @@ class Play:
             )
         if attempt.state == "worked":
             cause = next((one.cause for one in self.book.branches if self._id(one) == attempt.hypothesis), attempt.hypothesis)
+            if attempt.shadow:
+                words = f"{cause}: in shadow mode nothing was changed; the plan was {', then '.join(one.kind for one in attempt.plan)}."
+                return Finish(outcome="fixed", summary=words, thought=self._thought("Shown, not carried out.", ranked))
             return Finish(outcome="fixed", summary=f"{cause}: fixed and verified.", thought=self._thought("Fixed and verified.", ranked))
         rest = attempt.plan[attempt.taken :]
         thought = self._thought(f"Step {attempt.taken + 1} of {len(attempt.plan)} for {attempt.hypothesis}.", ranked)

@@ -124,6 +124,22 @@ class _Loader(yaml.SafeLoader):
         for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Refuse anchors, tags and deep nesting before anything is built from them."""
+        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs leave it without types
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise _NotPlainError("anchors and aliases are not read here", _line_of(event))
+        if getattr(event, "tag", None) not in {None, "!"}:
+            raise _NotPlainError("tags are not read here", _line_of(event))
+        if self.depth >= MAX_DEPTH:
+            raise _NotPlainError(f"nested deeper than {MAX_DEPTH}", _line_of(event))
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
         """Refuse a key that stands twice or is not text."""
         seen: set[str] = set()
@@ -159,10 +175,7 @@ def _read(file: str, raw: bytes) -> Runbook:
     if len(raw) > MAX_BYTES:
         raise BadInput(f"{file}: {len(raw)} bytes.", f"A runbook has at most {MAX_BYTES} bytes.", "Split it.")
     try:
-        text = raw.decode("utf-8")
-        _guard(text)
-        root = yaml.compose(text, Loader=_Loader)
-        doc = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader, narrowed further
+        root, doc = _parse(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise BadInput(f"{file}: byte {error.start} is not UTF-8.", "Runbooks are UTF-8 text.", "Save it as UTF-8.") from None
     except _NotPlainError as error:
@@ -180,20 +193,14 @@ def _read(file: str, raw: bytes) -> Runbook:
     return _runbook(file, raw, doc, root)
 
 
-def _guard(text: str) -> None:
-    """Refuse anchors, tags and deep nesting before anything is built from them."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise _NotPlainError("anchors and aliases are not read here", _line_of(event))
-        if getattr(event, "tag", None) not in {None, "!"}:
-            raise _NotPlainError("tags are not read here", _line_of(event))
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > MAX_DEPTH:
-            raise _NotPlainError(f"nested deeper than {MAX_DEPTH}", _line_of(event))
+def _parse(text: str) -> tuple[yaml.Node | None, Any]:
+    """Give the tree, for its line numbers, and the values."""
+    loader = _Loader(text)
+    try:
+        root = loader.get_single_node()
+        return root, None if root is None else loader.construct_document(root)
+    finally:
+        loader.dispose()
 
 
 def _first_line(error: object) -> str:

@@ -43,11 +43,11 @@ class File:
     stored: str
     size: int
     sha256: str
-    mtime_ns: int
+    mtime_ns: str  # past 2**53: canonical JSON takes no such number
     mode: int
     uid: int
     gid: int
-    inode: int
+    inode: str
     state: str = "planned"
 
 
@@ -150,7 +150,7 @@ def copy(source: int, place: int, name: str, file: File) -> None:
         with suppress(OSError):  # owner and group are kept where this user may do so
             os.fchown(target, file.uid, file.gid)
         os.fchmod(target, file.mode)
-        os.utime(target, ns=(file.mtime_ns, file.mtime_ns))
+        os.utime(target, ns=(int(file.mtime_ns), int(file.mtime_ns)))
         os.fsync(target)
     except OSError:
         os.unlink(name, dir_fd=place)
@@ -186,7 +186,7 @@ def save(place: int, files: list[File], keep_until: float) -> None:
 
 def same(file: File, seen: os.stat_result | None) -> bool:
     """Say whether what lies at the old place is still the very file that was planned for."""
-    return seen is not None and (seen.st_ino, seen.st_size, seen.st_mtime_ns) == (file.inode, file.size, file.mtime_ns)
+    return seen is not None and (str(seen.st_ino), seen.st_size, str(seen.st_mtime_ns)) == (file.inode, file.size, file.mtime_ns)
 
 
 def stands(file: File, box: int) -> str:
@@ -227,11 +227,11 @@ def plan(asked: dict[str, Any]) -> dict[str, Any]:
                     stored=f"{number:04d}-{name[-200:]}",
                     size=seen.st_size,
                     sha256=digest(fd),
-                    mtime_ns=seen.st_mtime_ns,
+                    mtime_ns=str(seen.st_mtime_ns),
                     mode=stat.S_IMODE(seen.st_mode),
                     uid=seen.st_uid,
                     gid=seen.st_gid,
-                    inode=seen.st_ino,
+                    inode=str(seen.st_ino),
                 )
             )
     with folder(asked["quarantine"]) as outer:
