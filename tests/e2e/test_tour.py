@@ -51,7 +51,9 @@ def test_the_whole_tour_runs_unattended(tmp_path: Path) -> None:
     home = tmp_path / "tour"
     ran = run("demo", "--yes", "--no-keep", "--home", home, timeout_s=400)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    rows = [line.split() for line in ran.stdout.splitlines() if line.split()[1:3] in (["green", "fixed"], ["yellow", "fixed"], ["red", "fixed"])]
+    rows = [
+        line.split() for line in ran.stdout.splitlines() if line.split()[1:3] in (["green", "fixed"], ["yellow", "fixed"], ["red", "fixed"])
+    ]
     assert [row[:2] for row in rows] == [["disk", "green"], ["kill", "yellow"], ["config", "red"]]
     assert "\nok: " in ran.stdout
     assert "Traceback" not in ran.stdout + ran.stderr

@@ -186,7 +186,7 @@ def _tour(desk: Desk, stage: Stage, *, yes: bool) -> Tour:
     prober = api.post("/v1/keys", {"principal": "service:prober", "scopes": ["signal"], "ttl_s": KEY_S})["key"]
     second = api.post("/v1/keys", {"principal": "person:second", "scopes": ["read", "approve", "review"], "ttl_s": KEY_S})["key"]
     estate.start(stage.lab, f"{inner.url}/v1/signals/alertmanager", str(prober), prometheus=stage.prometheus)
-    click.echo(f"\nconsole: {stage.doc['console']}" + ("  (signs you in once)" if "/login/" in str(stage.doc["console"]) else ""))
+    click.echo(f"\nconsole: {stage.doc['console']}  (signs you in once, within 15 minutes)")
     click.echo(f"terminal: flyball status --project {_near(stage.project)}\n")
     answer = Api(inner.url, str(second), "the tour's second key", "flyball demo") if yes else None
     return Tour(api=api, second=answer, lab=stage.lab, project=_near(stage.project))

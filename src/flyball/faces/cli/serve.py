@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -93,7 +92,7 @@ async def _greet(desk: Desk, server: Server, where: str) -> None:
     if show.dumped(desk, doc):
         return
     click.echo(f"Flyball answers at {url}")
-    click.echo(f"console: {console}" + ("  (signs you in once, within 15 minutes)" if "/login/" in console else ""))
+    click.echo(f"console: {console}  (signs you in once, within 15 minutes)")
     click.echo(f"\nFor Alertmanager's configuration{'; keep the key, it is shown once' if key else ''}:\n")
     click.echo(RECEIVER.format(url=url, key=key or AGAIN))
     for line in _warnings(server):
@@ -102,14 +101,11 @@ async def _greet(desk: Desk, server: Server, where: str) -> None:
 
 
 async def _link(server: Server) -> str:
-    """Mint a link that signs the local admin in once; empty where the console is not there."""
+    """Mint a link that signs the local admin in once."""
     from flyball.compose import ADMIN_SCOPES
+    from flyball.faces.console.link import mint_link
 
-    try:
-        mint = importlib.import_module("flyball.faces.console.link").mint_link
-    except ModuleNotFoundError:
-        return ""
-    return f"login/{await mint(server.house, 'person:admin', ADMIN_SCOPES, LINK_S)}"
+    return f"login/{await mint_link(server.house, 'person:admin', ADMIN_SCOPES, LINK_S)}"
 
 
 async def _signal_key(server: Server) -> str:
