@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -135,20 +136,36 @@ def tree(doc: dict[str, Any]) -> list[str]:
 def tree_(desk: Desk, session: str) -> None:
     """Show a session's decision tree: what was suspected, chosen, ruled out."""
     doc = desk.api.get(f"/v1/sessions/{part(session)}")
-    if not show.dumped(desk, doc.get("tree") or [one.get("answer", {}).get("thought") for one in doc["steps"]]):
-        for line in tree(doc) or ["no hypothesis yet"]:
-            click.echo(line.lstrip("\n"))
+    if show.dumped(desk, doc.get("tree") or [one.get("answer", {}).get("thought") for one in doc["steps"]]):
+        return
+    for line in _nodes(doc["tree"]) if doc.get("tree") else tree(doc) or ["no hypothesis yet"]:
+        click.echo(line.lstrip("\n"))
+
+
+def _nodes(node: dict[str, Any], lead: str = "", under: str = "") -> Iterator[str]:
+    """Draw a node and all below it; `under` is what stands before the lines of its children."""
+    sure = f" {float(node['confidence']):.2f}" if node.get("confidence") is not None else ""
+    state = f" [{show.plain(node['state']).replace('_', ' ')}]" if node.get("state") else ""
+    note = f": {show.plain(node['note'])}" if node.get("note") else ""
+    yield f"{lead}{show.plain(node['title'])}{sure}{state}{note}"
+    nodes = node.get("nodes") or []
+    for number, one in enumerate(nodes, 1):
+        last = number == len(nodes)
+        yield from _nodes(one, f"{under}{'└─ ' if last else '├─ '}", f"{under}{'   ' if last else '│  '}")
 
 
 @sessions.command("steps")
 @click.argument("session")
 @pass_desk
 def steps(desk: Desk, session: str) -> None:
-    """List a session's actions, one per line."""
-    doc = desk.api.get(f"/v1/sessions/{part(session)}")
+    """List a session's actions, one per line.
+
+    In json or yaml: one row per step of the brain, with agent_id, input_context, reasoning_summary, action, result, confidence, feedback.
+    """
     if desk.output in ("json", "yaml"):
-        show.dumped(desk, doc["deeds"])
+        show.dumped(desk, desk.api.get(f"/v1/sessions/{part(session)}/steps"))
         return
+    doc = desk.api.get(f"/v1/sessions/{part(session)}")
     show.table(desk, STEPS, [step_row(one) for one in doc["deeds"]], "no action yet")
 
 
