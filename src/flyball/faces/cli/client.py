@@ -151,7 +151,7 @@ class Api:
             )
         if isinstance(doc, dict) and "what" in doc:
             return cls(str(doc["what"]), str(doc.get("why", "")), str(doc.get("fix", "")))
-        if status == NotFound.status:
+        if cls is NotFound:
             return NotFound(
                 f"the server does not know {path}", "it is older or newer than this program", "flyball status shows its version"
             )

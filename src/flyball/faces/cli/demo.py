@@ -234,7 +234,8 @@ def _stay(stage: Stage) -> None:
     """Leave the server up until Ctrl-C, or until it ends by itself."""
     if stage.born is None:
         return
-    show.say(f"\nThe server goes on at {stage.doc['url']}, and so does the estate: flyball lab break hang. Ctrl-C ends both.")
+    again = f"flyball lab break hang --home {_near(stage.lab)}"
+    show.say(f"\nThe server goes on at {stage.doc['url']}, and so does the estate; try: {again}. Ctrl-C ends both.")
     try:
         stage.born.wait()
     except KeyboardInterrupt:
