@@ -172,9 +172,9 @@ class Sessions:
         answer = await self._next(session, steps)
         if answer is None:
             return session, Wait(reason="brain")  # a remote brain proposes by itself
-        if isinstance(answer, Finish):
-            return await self._close(session, answer, steps), None
         try:
+            if isinstance(answer, Finish):
+                return await self._close(session, answer, steps), None
             session = await self._step(session, answer)
         except (BadInput, TooLarge) as fault:
             why = f"the brain's answer cannot be written down: {fault.what}"
