@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from sim.oracle import check_all
-from sim.world import Crash, World, build, finish, propose, steps
 
 from flyball.core.keys import Who
 from flyball.model.action import Expect, Purpose
+from sim.oracle import check_all
+from sim.world import Crash, World, build, finish, propose, steps
 
 SEED = 7
 SECONDS = 6
