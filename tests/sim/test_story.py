@@ -228,7 +228,6 @@ def plan() -> tuple[Any, ...]:
 
 
 def planned(*later: Any) -> Any:
-    first, second = plan()
     return steps(
         propose("sim.red", args={"by": 1}, verify=(UP,), plan=plan()), *(later or (propose("sim.red", "db", args={"by": 2}),)), finish()
     )
@@ -818,7 +817,7 @@ async def test_a_poison_delivery_never_blocks_the_next() -> None:
     dead = {row.id for row in world.store.rows("inbox", state="dead")}
     assert len(dead) == 3
     emma = await world.person()
-    await world.house.inbox.replay(sorted(dead)[0], emma)
+    await world.house.inbox.replay(min(dead), emma)
     await world.run(until_s=30)
     assert world.store.count("inbox", "dead") == 3
 
