@@ -21,7 +21,7 @@ from flyball.core.visit import Visit
 from flyball.errors import BadInput, Conflict, Denied, Moved, NotFound
 from flyball.model.action import Deed, Status
 from flyball.model.grant import Sort
-from flyball.model.log import Change, Entry, Put
+from flyball.model.log import Change, Entry, Put, Row
 from flyball.model.provenance import Integrity
 from flyball.model.session import Phase, Session
 from flyball.ports import Plugs
@@ -60,10 +60,16 @@ class House:
         await self.switch.notice()
         for phase in (Phase.OPEN, Phase.PARKED):
             for row in self.plugs.store.rows("session", state=phase.value, limit=100_000):
-                parked = phase is Phase.PARKED and row.body.get("current") and not row.body.get("wake_at")
-                if not parked:
-                    self.plugs.engine.wake(row.id, row.due_at)
+                self.plugs.engine.wake(row.id, self._due(row))
         self.plugs.engine.wake("")
+
+    def _due(self, row: Row) -> float:
+        """Say when a session is looked at after a start: what waits for an hour or a person waits on, unless the answer is there already."""
+        waiting = row.body.get("waiting")
+        if waiting == "approval":
+            asked = self.plugs.store.find("approval", str(row.body.get("current")))
+            return row.due_at if asked is not None and asked.state == "waiting" else 0.0
+        return row.due_at if row.state == Phase.PARKED and waiting != "brain" else 0.0
 
     def load_session(self, name: str) -> Session:
         """Give a session. Raises NotFound."""
