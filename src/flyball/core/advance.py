@@ -13,17 +13,17 @@ from flyball.core.unwind import Unwind
 from flyball.core.verify import Verify
 from flyball.core.view import steps_of, view_of
 from flyball.core.visit import Visit
-from flyball.errors import Conflict, Fenced
+from flyball.errors import BadInput, Conflict, Fenced, TooLarge
 from flyball.model.action import Deed, Purpose, Status
 from flyball.model.approval import ApprovalState
 from flyball.model.ids import Digest, Doc, Json
 from flyball.model.log import Put
 from flyball.model.session import Answer, Ask, Finish, Phase, Propose, Session, Step, Thought
+from flyball.rules.bound import reached
 from flyball.rules.lifecycle import SETTLED
 from flyball.rules.unwind import order
 
 FREEZE_LOOK_S = 2.0
-IDLE_MOST = 6
 BRAIN_S = 120.0
 
 
@@ -85,7 +85,12 @@ class Advance:
             return session, await self._abroad(session)
         if isinstance(answer, Finish):
             return await self._close(session, answer, steps), None
-        return await self._step(session, answer), None
+        try:
+            session = await self._step(session, answer)
+        except (BadInput, TooLarge) as fault:
+            why = f"the brain's answer cannot be written down: {fault.what}"
+            session = await self._close(session, Finish(outcome="escalated", summary=why, thought=Thought(summary=why)), steps)
+        return session, None
 
     async def _abroad(self, session: Session) -> Wait:
         """Carry on what a remote brain's actions left open: it proposes by itself, and several at once, so none is the one in hand."""
@@ -108,29 +113,16 @@ class Advance:
 
     async def _next(self, session: Session, steps: tuple[Step, ...]) -> Answer | None:
         """Ask the brain; past its bounds, or without an answer, the session is a person's."""
-        why = self._over(session, steps)
+        why = reached(session, steps, self.plugs.rules.agents[session.agent], self.plugs.clock.now())
         brain = self.plugs.brains.get(self.plugs.rules.agents[session.agent].brain)
         if not why and brain is None:
             return None
         if not why and brain is not None:
             answer, fault = await guard(brain.next(view_of(self.plugs, session)), BRAIN_S)
-            if answer is not None:
+            if isinstance(answer, Propose | Ask | Finish):
                 return answer
-            why = f"the brain gave no answer: {fault}"
+            why = f"the brain gave no answer: {fault or type(answer).__name__}"
         return Finish(outcome="escalated", summary=why, thought=Thought(summary=why))
-
-    def _over(self, session: Session, steps: tuple[Step, ...]) -> str:
-        """Say which bound of autonomy is reached, if any."""
-        agent = self.plugs.rules.agents[session.agent]
-        fixes = [step.deed for step in steps if step.deed and step.deed.action.purpose is Purpose.FIX]
-        failed = [deed for deed in fixes if deed.status is not Status.DONE or deed.verified is False]
-        bounds = (
-            (session.step >= agent.max_steps, f"{agent.max_steps} steps without an end"),
-            (self.plugs.clock.now() - session.opened_at > agent.max_s, f"{agent.max_s:g} s have passed"),
-            (len(failed) >= agent.max_fixes, f"{len(failed)} fixes did not work"),
-            (session.idle >= IDLE_MOST, f"{session.idle} steps brought nothing new"),
-        )
-        return next((f"stopped: {why}; a person must look" for over, why in bounds if over), "")
 
     async def _step(self, session: Session, answer: Answer) -> Session:
         """Write a brain's answer down before anything is done about it."""
@@ -138,7 +130,7 @@ class Advance:
         current, plan = "", session.plan
         if isinstance(answer, Propose):
             current = f"{session.id}.{number}"
-            plan = tuple(self._digests(session, answer)) or plan
+            plan = self._digests(session, answer) or plan
         body: dict[str, Json] = {"number": number, "at": self.plugs.clock.now(), "answer": wire.dump(answer), "reply": "", "replied_by": ""}
         put = Put(table="step", id=f"{session.id}.{number}", expect=0, body=body, session=session.id)
         asked = isinstance(answer, Ask)
@@ -147,8 +139,10 @@ class Advance:
         return await self.sessions.save(moved, entry, puts=(put,))
 
     def _digests(self, session: Session, answer: Propose) -> tuple[Digest, ...]:
+        """Give the digests of a plan's steps. A step whose arguments are not exact yet has none: it is not covered by a yes to the plan."""
         visit = self.sessions.visit(session)
-        return tuple(self.door.admit(one, visit, "plan")[0].digest for one in answer.plan)
+        admitted = (self.door.admit(one, visit, "plan") for one in answer.plan)
+        return tuple(action.digest for action, fault in admitted if not fault)
 
     async def _in_hand(self, session: Session) -> tuple[Deed, Wait | None]:
         """Take the action in hand one move further; a Wait says that it cannot go on by itself."""
@@ -195,7 +189,7 @@ class Advance:
         if row is not None and row.state in ("waiting", "approved"):
             approval = self.approvals.load(row.id)
             if self.plugs.clock.now() >= approval.expires_at and approval.state in (ApprovalState.WAITING, ApprovalState.APPROVED):
-                await self.approvals.expire(approval, visit)
+                await self.approvals.end(approval, visit, ApprovalState.EXPIRED)
         return await self.door.judge(deed, visit)
 
     def _held_wait(self, deed: Deed) -> Wait:

@@ -16,6 +16,7 @@ from flyball.core.keys import Keys, Who
 from flyball.core.recover import Recover
 from flyball.core.remote import Remote
 from flyball.core.sessions import Sessions, row_of
+from flyball.core.stray import Stray
 from flyball.core.unwind import Unwind
 from flyball.core.visit import Visit
 from flyball.errors import BadInput, Conflict, Denied, Moved, NotFound
@@ -42,6 +43,7 @@ class House:
         self.recover = Recover(self.attempt)
         self.unwind = Unwind(self.attempt)
         self.door.attempt, self.door.approvals, self.attempt.recover = self.attempt, self.approvals, self.recover
+        self.stray = Stray(self.door, self.approvals, self.recover, self.unwind)
         self.sessions = Sessions(self.door)
         self.loop = Advance(self.sessions, self.approvals, self.recover, self.unwind)
         self.remote = Remote(self.sessions, self.loop)
@@ -52,24 +54,35 @@ class House:
         """Do what the engine wakes for: one session, or (with an empty name) the inbox."""
         if session:
             await self.loop.advance(session)
+            try:
+                await self.stray.of(session)
+            except Conflict:
+                self.plugs.engine.wake(session)  # somebody else wrote it in between: look again
         else:
             await self.inbox.drain()
 
     async def start(self) -> None:
-        """Pick up where the last process ended: freezes noticed, every open session taken over and woken."""
+        """Pick up where the last process ended: freezes noticed, strays ended, every session woken that does not wait for a person."""
         await self.switch.notice()
+        await self.stray.sweep()
         for phase in (Phase.OPEN, Phase.PARKED):
             for row in self.plugs.store.rows("session", state=phase.value, limit=100_000):
-                self.plugs.engine.wake(row.id, self._due(row))
+                if not self._asleep(row):
+                    self.plugs.engine.wake(row.id, 0.0 if row.body.get("waiting") in ("approval", "answer", "brain") else row.due_at)
+                elif row.due_at:
+                    self.plugs.engine.wake(row.id, row.due_at)
         self.plugs.engine.wake("")
 
-    def _due(self, row: Row) -> float:
-        """Say when a session is looked at after a start: what waits for an hour or a person waits on, unless the answer is there already."""
-        waiting = row.body.get("waiting")
-        if waiting == "approval":
-            asked = self.plugs.store.find("approval", str(row.body.get("current")))
-            return row.due_at if asked is not None and asked.state == "waiting" else 0.0
-        return row.due_at if row.state == Phase.PARKED and waiting != "brain" else 0.0
+    def _asleep(self, row: Row) -> bool:
+        """Say whether a session waits for a person who has not answered: an answer may be durable whose wake was lost in a crash."""
+        find, body = self.plugs.store.find, row.body
+        if body.get("waiting") == "approval":
+            approval = find("approval", str(body.get("current")))
+            return approval is not None and approval.state == "waiting"
+        if body.get("waiting") == "answer":
+            step = find("step", f"{row.id}.{body.get('step')}")
+            return step is not None and not step.body.get("reply")
+        return bool(body.get("paused"))
 
     def load_session(self, name: str) -> Session:
         """Give a session. Raises NotFound."""
@@ -145,17 +158,20 @@ class House:
         if session.phase is Phase.CLOSED:
             raise Moved(f"session {name} is closed", "", f"flyball sessions show {name}")
         entry = Entry(name=f"session.{verb}", who=who.principal.id, session=name, origin=who.origin, body={"reason": reason})
+        ended: tuple[Entry, ...] = ()
         puts: tuple[Put, ...] = ()
         if verb == "cancel":
             lease = self.plugs.store.find("lease", session.target)
             now = self.plugs.clock.now()
             session = replace(session, phase=Phase.CLOSED, outcome="cancelled", summary=reason, closed_at=now, epoch=session.epoch + 1)
+            ended, puts = self.sessions.ended_keys(session, "session cancelled")
             if lease is not None and lease.session == name:
-                puts = (Put(table="lease", id=lease.id, expect=lease.version, body={}, state="free"),)
+                puts = (*puts, Put(table="lease", id=lease.id, expect=lease.version, body={}, state="free"))
         else:
             session = replace(session, paused=verb == "pause")
-        await self._commit(Change(entries=(entry,), puts=(row_of(session), *puts)), name)
-        self.plugs.engine.wake("" if verb == "cancel" else name)
+        await self._commit(Change(entries=(entry, *ended), puts=(row_of(session), *puts)), name)
+        self.plugs.engine.wake(name)
+        self.plugs.engine.wake("")
         return replace(session, version=session.version + 1)
 
     async def _commit(self, change: Change, name: str) -> None:
