@@ -330,17 +330,22 @@ class Incident:
     @classmethod
     def begin(cls, folder: Path, *, prometheus: bool = False, argv: Sequence[str] = (), repeat_s: float = 5.0) -> Incident:
         """Start both; the lab sends its alerts to the server."""
-        live = Live(folder / "project", argv=argv)
-        home = folder / "lab"
-        estate.start(home, "", "", prometheus=prometheus)
-        live.write(project.of_lab(estate.catalogue(home)))
-        live.edit("flyball.yaml", lambda doc: doc["pace"].update({"process.restart": {"burst": 20, "every_s": 1}}))
-        one = cls(home, live)
-        live.start()
-        one.second = live.mint("person:second", "read", "approve")
-        token = live.mint("service:prober", "signal")
-        estate.start(home, f"{live.url}/v1/signals/alertmanager", token, prometheus=prometheus, repeat_s=repeat_s)
+        one = cls(folder / "lab", Live(folder / "project", argv=argv))
+        try:
+            one._begin(prometheus=prometheus, repeat_s=repeat_s)
+        except BaseException:
+            one.end()
+            raise
         return one
+
+    def _begin(self, *, prometheus: bool, repeat_s: float) -> None:
+        estate.start(self.home, "", "", prometheus=prometheus)
+        self.live.write(project.of_lab(estate.catalogue(self.home)))
+        self.live.edit("flyball.yaml", lambda doc: doc["pace"].update({"process.restart": {"burst": 20, "every_s": 1}}))
+        self.live.start()
+        self.second = self.live.mint("person:second", "read", "approve")
+        token = self.live.mint("service:prober", "signal")
+        estate.start(self.home, f"{self.live.url}/v1/signals/alertmanager", token, prometheus=prometheus, repeat_s=repeat_s)
 
     def suffer(self, fault: str, within_s: float = 60.0, *, sessions: int = 1) -> list[dict[str, Any]]:
         """Break one thing, answer what is asked, and give the sessions that it led to once they are closed."""
