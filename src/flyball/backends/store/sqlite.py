@@ -107,6 +107,15 @@ class SqliteStore(Reader):
         """The log's public key as people hand it on."""
         return self._files.seal.key.text
 
+    def held(self) -> bool:
+        """Whether the state folder still is this store's; a takeover ends that for good."""
+        return self._files.lock.held()
+
+    @property
+    def pushed(self) -> int:
+        """Process id of the server that this one pushed aside by a takeover, or 0."""
+        return self._files.lock.pushed
+
     @property
     def commits(self) -> int:
         """How many transactions this store has written since it was opened."""
