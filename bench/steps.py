@@ -5,14 +5,14 @@ The process holds no Flyball: DBOS brings greenlet, which the policy engine of t
 
 from __future__ import annotations
 
-import asyncio
 import time
 from pathlib import Path
 from typing import Any
 
-import child
 import sqlalchemy
 from dbos import DBOS
+
+import child
 
 PAYLOAD = "x" * 200
 
