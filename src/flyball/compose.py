@@ -10,8 +10,6 @@ from flyball.backends.policy_regopy import load as load_policy
 import asyncio
 import importlib
 import pkgutil
-import signal
-import socket
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,8 +18,6 @@ from types import ModuleType
 from typing import Any
 
 import orjson
-import uvicorn
-from fastapi import FastAPI
 
 from flyball import kinds, sources
 from flyball.backends.caller_http import HttpCaller
@@ -38,7 +34,8 @@ from flyball.config import Whole
 from flyball.core.house import House
 from flyball.core.keys import Who
 from flyball.errors import BadInput, NotReady, UserError
-from flyball.faces.http.app import create
+from flyball.faces.http import web
+from flyball.faces.http.app import App, create
 from flyball.model.box import Level
 from flyball.model.grant import Key, Principal, Sort
 from flyball.model.ids import KeyId, PrincipalId
@@ -78,7 +75,7 @@ class Server:
     store: SqliteStore
     engine: AsyncioEngine
     policy: RegopyPolicy
-    app: FastAPI
+    app: App
 
     async def work(self) -> None:
         """Run the engine, the schedules and the drop folder until cancelled."""
@@ -196,32 +193,14 @@ def _person(name: str, groups: tuple[str, ...]) -> Principal:
 
 
 async def serve(server: Server, listen: str, ready: asyncio.Event | None = None) -> None:
-    """Serve until SIGINT or SIGTERM. Raises NotReady where the address is taken; `ready` is set once it answers."""
-    host, _, port = listen.rpartition(":")
-    listener = _listen(host, int(port))
-    config = uvicorn.Config(
-        server.app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=3, server_header=False
-    )
-    web = uvicorn.Server(config)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    await server.store.commit(Change(entries=(Entry(name="server.started", who="service:compose", body=_started(server)),)))
-    work = asyncio.create_task(server.work(), name="work")
-    http = asyncio.create_task(web.serve(sockets=[listener]), name="http")
-    waiting = asyncio.create_task(stop.wait())
+    """Serve until SIGINT or SIGTERM. Raises NotReady where the address is taken; `ready` is set once it listens."""
     try:
-        if ready is not None:
-            ready.set()  # the socket listens already: who connects now is answered as soon as the server runs
-        done, _ = await asyncio.wait((work, http, waiting), return_when=asyncio.FIRST_COMPLETED)
-        for one in done & {work, http}:
-            one.result()
+        with web.listening(listen) as listener:
+            await server.store.commit(Change(entries=(Entry(name="server.started", who="service:compose", body=_started(server)),)))
+            if ready is not None:
+                ready.set()  # who connects now is answered as soon as the server runs
+            await web.serve(server.app, listener, server.work)
     finally:
-        web.should_exit = True
-        work.cancel()
-        waiting.cancel()
-        await asyncio.gather(work, http, waiting, return_exceptions=True)
         await server.close()
 
 
@@ -234,21 +213,6 @@ def _started(server: Server) -> dict[str, Any]:
         "kinds": dict(server.house.door.pins),
         "shadow": plugs.rules.shadow,
     }
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as fault:
-        listener.close()
-        raise NotReady(
-            f"{host}:{port} cannot be listened on", fault.strerror or str(fault), "set `listen` in flyball.yaml, or --listen"
-        ) from fault
-    listener.listen(512)
-    listener.setblocking(False)  # noqa: FBT003 the socket API's own flag
-    return listener
 
 
 def explain(fault: UserError) -> str:

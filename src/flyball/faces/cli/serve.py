@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from typing import TYPE_CHECKING
 
 import click
@@ -35,7 +36,9 @@ AGAIN = "<the key that was printed at the first start>"
 @click.command(cls=Cmd)
 @click.option("--listen", metavar="ADDRESS:PORT", help="Where to listen, instead of the project's `listen`.")
 @click.option("--takeover", is_flag=True, help="Push aside a server that hangs on the same state; it can write nothing any more.")
-@click.option("--accept", multiple=True, type=click.Choice(["clock", "checkpoint"]), help="Go on in spite of a clock set back, or a lost checkpoint.")
+@click.option(
+    "--accept", multiple=True, type=click.Choice(["clock", "checkpoint"]), help="Go on in spite of a clock set back, or a lost checkpoint."
+)
 @pass_desk
 def up(desk: Desk, listen: str | None, takeover: bool, accept: tuple[str, ...]) -> None:
     """Start the server of a project.
@@ -87,13 +90,13 @@ async def _greet(desk: Desk, server: Server, where: str) -> None:
 
 async def _link(server: Server) -> str:
     """Mint a link that signs the local admin in once; empty where the console is not there."""
-    try:
-        from flyball.faces.console.link import mint_link
-    except ModuleNotFoundError:
-        return ""
     from flyball.compose import ADMIN_SCOPES
 
-    return f"login/{await mint_link(server.house, 'person:admin', ADMIN_SCOPES, LINK_S)}"
+    try:
+        mint = importlib.import_module("flyball.faces.console.link").mint_link
+    except ModuleNotFoundError:
+        return ""
+    return f"login/{await mint(server.house, 'person:admin', ADMIN_SCOPES, LINK_S)}"
 
 
 async def _signal_key(server: Server) -> str:

@@ -16,7 +16,7 @@ from flyball.faces.cli.lazy import Cmd, Nouns
 
 LISTED: list[show.Column] = [
     ("session", "id"),
-    ("phase", lambda row: row["waiting"] and f"waits: {row['waiting']}" or row["phase"]),
+    ("phase", lambda row: f"waits: {row['waiting']}" if row["waiting"] else row["phase"]),
     ("zone", "zone"),
     ("outcome", "outcome"),
     ("target", "target"),
@@ -109,7 +109,7 @@ def step_row(deed: dict[str, Any]) -> dict[str, Any]:
         "purpose": action["purpose"],
         "zone": deed["zone"],
         "status": deed["status"],
-        "what": f"{what}: {said}" if said and deed["status"] not in ("done",) else what,
+        "what": f"{what}: {said}" if said and deed["status"] != "done" else what,
     }
 
 
@@ -231,8 +231,20 @@ def _alert(name: str, service: str, resolved: bool) -> dict[str, Any]:
     """Give an alert as Alertmanager 0.27 posts it (webhook version 4)."""
     status = "resolved" if resolved else "firing"
     labels = {"alertname": name, "service": service}
-    one = {"status": status, "labels": labels, "annotations": {"summary": f"{name} on {service}, sent by hand"}, "fingerprint": f"hand-{name}-{service}"}
-    return {"version": "4", "groupKey": f"hand/{name}/{service}", "truncatedAlerts": 0, "status": status, "receiver": "flyball", "alerts": [one]}
+    one = {
+        "status": status,
+        "labels": labels,
+        "annotations": {"summary": f"{name} on {service}, sent by hand"},
+        "fingerprint": f"hand-{name}-{service}",
+    }
+    return {
+        "version": "4",
+        "groupKey": f"hand/{name}/{service}",
+        "truncatedAlerts": 0,
+        "status": status,
+        "receiver": "flyball",
+        "alerts": [one],
+    }
 
 
 @click.command(cls=Cmd)
