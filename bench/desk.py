@@ -30,7 +30,7 @@ from flyball.backends.store.sqlite import SqliteStore
 from flyball.backends.tracer_otel import OtelTracer
 from flyball.backends.validator_jsonschema import JsonSchemaValidator
 from flyball.core.house import House
-from flyball.core.keys import agent_principal
+from flyball.core.keys import Who, agent_principal
 from flyball.core.sessions import row_of
 from flyball.errors import NotReady
 from flyball.model.action import Outcome, Proposal, Purpose, Reach, Recipe, Seen
@@ -262,7 +262,9 @@ class Desk:
         principal = agent_principal(AGENT, agent.owner)
         if house.keys.find_principal(principal.id) is None:
             await house.keys.add(principal, by="service:bench")
-        text, _ = await house.keys.mint(principal, ("act",), ttl_s=DAY_S, by="service:bench", grant=grant)
+        text, key = await house.keys.mint(principal, ("act",), ttl_s=DAY_S, by="service:bench", grant=grant)
+        who = Who(principal=principal, key=key, origin="bench")
+        house.sessions.adopt(session, (who, who))
         made = Seat(session=session, key=text)
         self.seats.append(made)
         return made
