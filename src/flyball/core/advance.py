@@ -13,13 +13,14 @@ from flyball.core.unwind import Unwind
 from flyball.core.verify import Verify
 from flyball.core.view import steps_of, view_of
 from flyball.core.visit import Visit
-from flyball.errors import Conflict, Fenced
+from flyball.errors import BadInput, Conflict, Fenced, TooLarge
 from flyball.model.action import Deed, Purpose, Status
 from flyball.model.approval import ApprovalState
 from flyball.model.ids import Digest, Doc, Json
 from flyball.model.log import Put
 from flyball.model.session import Answer, Ask, Finish, Phase, Propose, Session, Step, Thought
 from flyball.rules.bound import reached
+from flyball.rules.lifecycle import SETTLED
 from flyball.rules.unwind import order
 
 FREEZE_LOOK_S = 2.0
@@ -42,6 +43,7 @@ class Advance:
         self.sessions, self.door, self.plugs = sessions, sessions.door, sessions.plugs
         self.approvals, self.recover, self.unwind = approvals, recover, unwind
         self.verify = Verify(recover.attempt)
+        self.abroad: set[str] = set()  # actions that a remote brain's call is carrying out in this process right now
 
     async def advance(self, name: str) -> None:
         """Move a session on until it must wait or is closed. A session that was taken over is left alone."""
@@ -72,7 +74,7 @@ class Advance:
             return session, Wait(reason="paused")
         if session.current:
             deed, wait = await self._in_hand(session)
-            if wait is None and deed is not None:
+            if wait is None:
                 session = await self._settled(session, deed)
             return session, wait
         steps = steps_of(self.plugs.store, session)
@@ -80,10 +82,34 @@ class Advance:
             return session, Wait(reason="answer")
         answer = await self._next(session, steps)
         if answer is None:
-            return session, Wait(reason="brain")  # a remote brain proposes by itself
+            return session, await self._abroad(session)
         if isinstance(answer, Finish):
             return await self._close(session, answer, steps), None
-        return await self._step(session, answer), None
+        try:
+            session = await self._step(session, answer)
+        except (BadInput, TooLarge) as fault:
+            why = f"the brain's answer cannot be written down: {fault.what}"
+            session = await self._close(session, Finish(outcome="escalated", summary=why, thought=Thought(summary=why)), steps)
+        return session, None
+
+    async def _abroad(self, session: Session) -> Wait:
+        """Carry on what a remote brain's actions left open: it proposes by itself, and several at once, so none is the one in hand."""
+        ends = session.opened_at + self.plugs.rules.agents[session.agent].max_s
+        waits = [Wait(reason="brain", at=ends)]
+        for row in self.plugs.store.rows("action", session=session.id, limit=5000):
+            if row.id in self.abroad:
+                continue  # whoever submitted it is still at it
+            deed = replace(wire.parse(Deed, row.body), version=row.version)
+            if deed.action.purpose is not Purpose.VERIFY and (deed.status not in SETTLED or self.unproven(deed)):
+                _, wait = await self._carry(session, deed)
+                waits += [wait] if wait else []
+        return min(waits, key=lambda one: one.at or ends)
+
+    @staticmethod
+    def unproven(deed: Deed) -> bool:
+        """Say whether a fix still has to be proven, or put back."""
+        fix = deed.status is Status.DONE and deed.action.purpose is Purpose.FIX
+        return fix and (deed.verified is False or (deed.verified is None and bool(deed.action.verify)))
 
     async def _next(self, session: Session, steps: tuple[Step, ...]) -> Answer | None:
         """Ask the brain; past its bounds, or without an answer, the session is a person's."""
@@ -93,9 +119,9 @@ class Advance:
             return None
         if not why and brain is not None:
             answer, fault = await guard(brain.next(view_of(self.plugs, session)), BRAIN_S)
-            if answer is not None:
+            if isinstance(answer, Propose | Ask | Finish):
                 return answer
-            why = f"the brain gave no answer: {fault}"
+            why = f"the brain gave no answer: {fault or type(answer).__name__}"
         return Finish(outcome="escalated", summary=why, thought=Thought(summary=why))
 
     async def _step(self, session: Session, answer: Answer) -> Session:
@@ -104,7 +130,7 @@ class Advance:
         current, plan = "", session.plan
         if isinstance(answer, Propose):
             current = f"{session.id}.{number}"
-            plan = tuple(self._digests(session, answer)) or plan
+            plan = self._digests(session, answer) or plan
         body: dict[str, Json] = {"number": number, "at": self.plugs.clock.now(), "answer": wire.dump(answer), "reply": "", "replied_by": ""}
         put = Put(table="step", id=f"{session.id}.{number}", expect=0, body=body, session=session.id)
         asked = isinstance(answer, Ask)
@@ -113,19 +139,30 @@ class Advance:
         return await self.sessions.save(moved, entry, puts=(put,))
 
     def _digests(self, session: Session, answer: Propose) -> tuple[Digest, ...]:
+        """Give the digests of a plan's steps. A step whose arguments are not exact yet has none: it is not covered by a yes to the plan."""
         visit = self.sessions.visit(session)
-        return tuple(self.door.admit(one, visit, "plan")[0].digest for one in answer.plan)
+        admitted = (self.door.admit(one, visit, "plan") for one in answer.plan)
+        return tuple(action.digest for action, fault in admitted if not fault)
 
-    async def _in_hand(self, session: Session) -> tuple[Deed | None, Wait | None]:
+    async def _in_hand(self, session: Session) -> tuple[Deed, Wait | None]:
         """Take the action in hand one move further; a Wait says that it cannot go on by itself."""
-        visit = self.sessions.visit(session)
         deed = self.door.find(session.current)
         if deed is None:
-            deed = await self._submit(session)
-        elif deed.status in (Status.RUNNING, Status.UNKNOWN):
+            return await self._prove(session, await self._submit(session))
+        return await self._carry(session, deed)
+
+    async def _carry(self, session: Session, deed: Deed) -> tuple[Deed, Wait | None]:
+        """Take an action that was begun earlier one move further."""
+        visit = self.sessions.visit(session)
+        if deed.status in (Status.RUNNING, Status.UNKNOWN):
             deed = await self.recover.settle(deed, visit)
         elif deed.status in (Status.PROPOSED, Status.HELD, Status.ALLOWED):
             deed = await self._held(deed, visit)
+        return await self._prove(session, deed)
+
+    async def _prove(self, session: Session, deed: Deed) -> tuple[Deed, Wait | None]:
+        """Have a fix that was done looked at by the observer, and put back where it does not hold."""
+        visit = self.sessions.visit(session)
         if deed.status is Status.HELD:
             return deed, self._held_wait(deed)
         if deed.status is Status.DONE and deed.action.purpose is Purpose.FIX and deed.verified is None:
@@ -152,7 +189,7 @@ class Advance:
         if row is not None and row.state in ("waiting", "approved"):
             approval = self.approvals.load(row.id)
             if self.plugs.clock.now() >= approval.expires_at and approval.state in (ApprovalState.WAITING, ApprovalState.APPROVED):
-                await self.approvals.expire(approval, visit)
+                await self.approvals.end(approval, visit, ApprovalState.EXPIRED)
         return await self.door.judge(deed, visit)
 
     def _held_wait(self, deed: Deed) -> Wait:

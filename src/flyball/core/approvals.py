@@ -20,7 +20,7 @@ from flyball.model.grant import Sort
 from flyball.model.ids import ActionId, Doc
 from flyball.model.log import Change, Entry, Put
 from flyball.model.provenance import Integrity, Origin
-from flyball.rules.digest import digest, even, freeze
+from flyball.rules.digest import NotCanonical, digest, even, freeze
 from flyball.rules.pointer import MissingError, leaves, look
 
 REASON_LEAST = 12
@@ -160,7 +160,10 @@ class Approvals:
         deed = self.door.find(approval.id)
         if deed is None or not isinstance(args, Mapping):
             raise BadInput("an edit needs arguments", "`args` must be an object with all arguments of the action", "give the whole object")
-        new = self._edit(deed.action, who, freeze(even(wire.plain(args))))
+        try:
+            new = self._edit(deed.action, who, freeze(even(wire.plain(args))))
+        except NotCanonical as bad:
+            raise BadInput("the arguments have no digest", str(bad), "give plain JSON") from bad
         old = replace(deed, status=Status.DENIED, decision="approval", why=f"superseded by {new.id}")
         row = self.plugs.store.find("session", approval.session)
         if row is None:
@@ -209,11 +212,15 @@ class Approvals:
         left = {approval.digest, *approval.covers} - set(used)
         return self._put(replace(approval, used=used, state=approval.state if left else ApprovalState.USED))
 
-    async def expire(self, approval: Approval, visit: Visit) -> None:
-        """Record that time ran out. Expiry always denies."""
-        ended = replace(approval, state=ApprovalState.EXPIRED)
+    async def end(self, approval: Approval, visit: Visit, state: ApprovalState) -> None:
+        """Record that time ran out (expired) or that nobody needs the answer any more (void). Either denies for good."""
+        ended = replace(approval, state=state)
         entry = Entry(
-            name="approval.expired", who="service:clock", session=approval.session, action=approval.id, body={"digest": approval.digest}
+            name=f"approval.{state.value}",
+            who="service:clock",
+            session=approval.session,
+            action=approval.id,
+            body={"digest": approval.digest},
         )
         fence = (visit.session.id, visit.session.epoch)
         await self.plugs.store.commit(Change(entries=(entry,), puts=(self._put(ended),), fence=fence))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -81,13 +80,12 @@ class Attempt:
         return await self.door.deny(deed, replace(judged, decision=no, opinions=(no,)), visit)
 
     async def plan(self, kind: Kind, deed: Deed) -> Recipe:
-        """Look at the target and write the recipe. Raises UserError where it cannot be planned."""
+        """Look at the target and write the recipe. Raises NotReady where it cannot be planned."""
+        recipe, fault = await guard(kind.plan(self.hands(deed)), kind.spec.timeout_s)
+        if recipe is None:
+            raise NotReady(f"{deed.action.kind} on {deed.action.target}", fault)
         try:
-            async with asyncio.timeout(kind.spec.timeout_s):
-                recipe = await kind.plan(self.hands(deed))
             canonical(even(wire.plain(recipe)))
-        except TimeoutError:
-            raise NotReady(f"{deed.action.kind} on {deed.action.target}", "looking at the target took too long") from None
         except NotCanonical as bad:
             raise NotReady(f"{deed.action.kind} wrote a recipe without a digest", str(bad)) from bad
         return recipe
@@ -151,19 +149,25 @@ class Attempt:
                 return None, fault
             if not again(kind.spec, deed.zone, outcome, attempt):
                 took = self.plugs.clock.mono() - began
-                return replace(self._contract(kind, outcome), took_s=took, level=self.plugs.box.level.value), ""
+                kept, fault = self._contract(kind, outcome)
+                if fault and kind.spec.reach is Reach.WRITE:
+                    return None, fault  # it may well have happened: its word counts for nothing now, so somebody must look
+                return replace(kept, took_s=took, level=self.plugs.box.level.value), ""
             await self.plugs.clock.sleep(pause_s(attempt, self.plugs.clock.salt()[0] / 255))
             attempt += 1
 
-    def _contract(self, kind: Kind, outcome: Outcome) -> Outcome:
-        """Hold a result against its contract: garbage never reaches the next step."""
+    def _contract(self, kind: Kind, outcome: Outcome) -> tuple[Outcome, str]:
+        """Hold a result against its contract: garbage never reaches the next step. Also gives what is wrong with it."""
         result = wire.plain(outcome.result)
         fault = self.plugs.validator.fault(kind.spec.result, result) if outcome.ok else ""
         try:
             canonical(even(result))
         except NotCanonical as bad:
             fault = str(bad)
-        return replace(outcome, ok=False, result=None, error=f"the result breaks its contract: {fault}") if fault else outcome
+        if not fault:
+            return outcome, ""
+        fault = f"the result breaks its contract: {fault}"
+        return replace(outcome, ok=False, result=None, error=fault), fault
 
     async def _look(self, kind: Kind, deed: Deed, judged: Judged, visit: Visit) -> Deed:
         """Carry out a read: one record, since nothing changes."""

@@ -48,7 +48,7 @@ class Door:
         """Judge a proposal and, if allowed, carry it out. `name` is its idempotency key: the same name is the same action."""
         found = self.find(name)
         if found is not None:
-            return found
+            return await self.judge(found, visit) if found.status is Status.HELD else found
         with self.plugs.tracer.span("action", kind=proposal.kind, target=proposal.target, session=visit.session.id):
             action, fault = self.admit(proposal, visit, name)
             deed = Deed(action=action, status=Status.PROPOSED)
@@ -70,8 +70,8 @@ class Door:
         try:
             raw, labels = resolve(proposal.args, lambda value: self._value(value, visit.session), visit.words)
             args = even(raw)
-        except BadRefError as bad:
-            args, labels, fault = {}, {}, str(bad)
+        except (BadRefError, NotCanonical) as bad:
+            args, labels, fault = {}, {}, f"arguments: {bad}"
         kind, target = self.plugs.kinds.get(proposal.kind), rules.catalogue.get(proposal.target)
         if kind and target:
             labels = endorse(kind.spec, args, labels, target, rules.catalogue)

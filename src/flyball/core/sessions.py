@@ -55,7 +55,7 @@ class Sessions:
 
     async def claim(self, session: Session) -> Session:
         """Take a session over: a new epoch fences whoever held it, old keys end, the agent and the observer get new ones."""
-        if session.id in self._who and self._epoch[session.id] == session.epoch:
+        if self.holds(session):
             return session
         claimed = replace(session, epoch=session.epoch + 1)
         entries, puts = self.ended_keys(session, "taken over")
@@ -76,6 +76,10 @@ class Sessions:
         """Hold the keys of a session that this process has just opened or taken over, and the epoch that they hold for."""
         self._who[session.id], self._epoch[session.id] = who, session.epoch
 
+    def holds(self, session: Session) -> bool:
+        """Say whether this process has opened or taken over a session as it stands, and nobody has since."""
+        return session.id in self._who and self._epoch[session.id] == session.epoch
+
     def forget(self, name: str) -> None:
         """Let go of the keys of a session that is closed or lost."""
         self._who.pop(name, None)
@@ -85,10 +89,11 @@ class Sessions:
         """Mint one key for the agent and one for the observer of a session."""
         agent = self.plugs.rules.agents[session.agent]
         pairs = ((session.agent, session.grant, agent), (OBSERVER, session.observer_grant, agent))
-        made = await asyncio.gather(*(self._credential(name, self._grant(grant), owner) for name, grant, owner in pairs))
+        made = await asyncio.gather(*(self._credential(name, self.load_grant(grant), owner) for name, grant, owner in pairs))
         return made[0], made[1]
 
-    def _grant(self, name: str) -> Grant:
+    def load_grant(self, name: str) -> Grant:
+        """Give a grant. Raises LookupError."""
         row = self.plugs.store.find("grant", name)
         if row is None:
             raise LookupError(f"grant {name} is gone")

@@ -43,7 +43,9 @@ class Unwind:
         return in_force(freezes, deed.action, self.plugs.clock.now(), undo=True) is not None
 
     async def _undo(self, deed: Deed, recipe: Recipe) -> Outcome:
-        kind = self.plugs.kinds[deed.action.kind]
+        kind = self.plugs.kinds.get(deed.action.kind)
+        if kind is None or deed.action.target not in self.plugs.rules.catalogue:
+            return Outcome(ok=False, error=f"{deed.action.kind} on {deed.action.target} is not configured any more")
         outcome, fault = await guard(kind.undo(self.attempt.hands(deed, undo=True), recipe), kind.spec.timeout_s)
         outcome = outcome or Outcome(ok=False, error=f"the undo failed: {fault}")
         if not outcome.ok and await self._seen(deed, recipe) is Seen.HAPPENED:
@@ -51,7 +53,9 @@ class Unwind:
         return outcome
 
     async def _seen(self, deed: Deed, recipe: Recipe) -> Seen:
-        kind = self.plugs.kinds[deed.action.kind]
+        kind = self.plugs.kinds.get(deed.action.kind)
+        if kind is None or deed.action.target not in self.plugs.rules.catalogue:
+            return Seen.UNSURE
         seen, _ = await guard(kind.undone(self.attempt.hands(deed, undo=True), recipe), kind.spec.timeout_s)
         return seen or Seen.UNSURE
 
