@@ -30,6 +30,26 @@ POLICY = Digest("sha256:policy")
 BEFORE = Digest("sha256:before")
 NAMES = st.sampled_from(["web", "db", "mail.lab", "host-1"])
 KINDS = st.sampled_from(["process.restart", "file.quarantine", "git.revert"])
+ACTION = Action(
+    id=ActionId("s-1.1"),
+    session=SESSION,
+    step=1,
+    agent="fixer",
+    kind="a",
+    kind_digest=Digest(""),
+    target="a",
+    args={},
+    purpose=Purpose.FIX,
+    why="",
+    confidence=1.0,
+    evidence=(),
+    hypothesis="",
+    verify=(),
+    provenance={},
+    digest=Digest(""),
+    proposed_at=NOW,
+)
+"""A plain action, for tests that need any."""
 RANK = {Zone.GREEN: 0, Zone.YELLOW: 1, Zone.RED: 2}
 
 
@@ -87,7 +107,10 @@ def grants(draw: st.DrawFn, agent: str, kind: str, target: Target, zone: Zone) -
             uses=draw(st.integers(1, parent.uses)),
             budget_micros=draw(st.integers(0, parent.budget_micros)),
             not_before=NOW - (NOW - parent.not_before) / 2,
-            constraints={**parent.constraints, kind: draw(st.sampled_from([parent.constraints.get(kind, {}), {"/by": {"min": 1, "max": 9}}]))},
+            constraints={
+                **parent.constraints,
+                kind: draw(st.sampled_from([parent.constraints.get(kind, {}), {"/by": {"min": 1, "max": 9}}])),
+            },
         )
         chain.insert(0, child)
     return tuple(chain)
@@ -257,7 +280,9 @@ def _labels(at: str, found: Origin | None) -> Change:
 
 
 def _tight(case: Case) -> Case:
-    chain = tuple(replace(one, constraints={case.action.kind: {"/by": {"max": 5, "min": 0}, "/gone": {"const": 1}}}) for one in case.facts.chain)
+    chain = tuple(
+        replace(one, constraints={case.action.kind: {"/by": {"max": 5, "min": 0}, "/gone": {"const": 1}}}) for one in case.facts.chain
+    )
     return case.but(chain=chain)
 
 
