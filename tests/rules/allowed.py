@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from flyball.model.action import Action, Purpose, Reach, Zone
@@ -22,6 +23,7 @@ from flyball.model.kind import KindSpec
 from flyball.model.money import Account, Bucket
 from flyball.model.policy import PolicyAnswer
 from flyball.model.provenance import Integrity, Origin
+from flyball.rules import decide as decide_module
 from flyball.rules.digest import digest
 
 NOW = 1_790_000_000.0
@@ -428,6 +430,25 @@ BREAKS: dict[str, Break] = {
     "breakpoint on an unknown figure": fact("breakpoint", HOLD, by="none", breakpoints=(Breakpoint(field="moons", op="gt", value=1),)),
     "shadow mode": fact("shadow", reach=Reach.WRITE, shadow=True),
 }
+
+
+EACH = 12
+"""Examples of each break: there are over a hundred breaks."""
+
+
+def hold_against(name: str) -> None:
+    """Raise AssertionError unless the decision notices one break, by the check that is there for it."""
+    broken = BREAKS[name]
+
+    @settings(max_examples=EACH, deadline=None, database=None, phases=(Phase.generate,))
+    @given(cases(by=broken.by, reach=broken.reach))
+    def one(case: Case) -> None:
+        after = broken.change(case)
+        said = decide_module.judge(after.action, after.facts)
+        assert said.decision.verdict is broken.verdict, f"{name}: {case}: {said.opinions}"
+        assert broken.check in {one.check for one in said.opinions if one.verdict is broken.verdict and one.why}
+
+    one()
 
 
 def pre_state(case: Case) -> bool:
