@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from flyball.core.house import House
 from flyball.errors import Conflict, NotFound, SignInNeeded
 from flyball.model.grant import Key
+from flyball.model.ids import Doc
 from flyball.model.log import Change, Entry, Put
 
 TABLE = "link"
@@ -30,8 +31,8 @@ async def mint_link(house: House, principal: str, scopes: Sequence[str], ttl_s: 
     clock = house.plugs.clock
     token = base64.b32encode(clock.salt() + clock.salt()).decode().rstrip("=").lower()
     expires_at = clock.now() + ttl_s
-    body = {"principal": principal, "scopes": list(scopes), "expires_at": expires_at}
-    entry = Entry(name="link.made", who=principal, body={"principal": principal, "scopes": list(scopes), "expires_at": expires_at})
+    body: Doc = {"principal": principal, "scopes": list(scopes), "expires_at": expires_at}
+    entry = Entry(name="link.made", who=principal, body=body)
     put = Put(table=TABLE, id=_name(token), expect=0, body=body, state="live", due_at=expires_at)
     await house.plugs.store.commit(Change(entries=(entry,), puts=(put,)))
     return token
