@@ -15,6 +15,7 @@ from flyball.model.ids import ActionId, Digest, Doc, GrantId, Json, SessionId, V
 from flyball.model.kind import KindSpec
 from flyball.model.provenance import Integrity, Value
 from flyball.model.session import Answer, Ask, Finish, Phase, Propose, Session, Signal, Step, View
+from flyball.rules.digest import canonical, even
 
 NOW = 1_790_000_000.0
 SHIPPED = Path(__file__).parents[1] / "src" / "flyball" / "defaults" / "runbooks"
@@ -202,6 +203,7 @@ async def play(brain: RunbookBrain, start: View, world: World, limit: int = 80) 
     for _ in range(limit):
         answer = await brain.next(seen)
         assert answer == await brain.next(seen), "the same view gave two answers"
+        canonical(even(wire.plain(wire.dump(answer))))  # else the log could not take it
         run.answers.append(answer)
         run.view = seen
         if isinstance(answer, Finish | Ask):

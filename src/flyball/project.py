@@ -9,12 +9,11 @@ from typing import Any
 
 import orjson
 import yaml
-from pydantic import BaseModel
 
 from flyball import config, defaults
 from flyball.errors import Moved
 
-SCHEMAS: dict[str, type[BaseModel]] = {"Project": config.Project, "Agent": config.Manifest, "Catalogue": config.Catalogue}
+SCHEMAS: dict[str, type[config.Part]] = {"Project": config.Project, "Agent": config.Manifest, "Catalogue": config.Catalogue}
 """Kinds of files with a JSON Schema of their own; Task and Runbook have theirs beside their parsers."""
 
 FLYBALL_YAML = """\

@@ -93,7 +93,7 @@ async def test_names_with_newlines_and_tabs_stay_one_entry(facts: dict[str, Any]
 
 async def test_stat_and_sha256sum(facts: dict[str, Any], place: Path) -> None:
     seen = await look(facts, "stat", path=str(place / "web.log.1"))
-    assert (seen["type"], seen["size_bytes"], seen["inode"]) == ("regular file", 5000, (place / "web.log.1").stat().st_ino)
+    assert (seen["type"], seen["size_bytes"], seen["inode"]) == ("regular file", 5000, str((place / "web.log.1").stat().st_ino))
     (place / "web.log").write_bytes(b"abc")
     assert (await look(facts, "sha256sum"))["sha256"] == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 

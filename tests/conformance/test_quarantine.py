@@ -139,14 +139,42 @@ def test_a_move_that_was_returned_is_not_done_again(tmp_path: Path, away: Path) 
 def test_a_new_file_of_the_same_name_stays_where_it_is(tmp_path: Path, away: Path) -> None:
     place = Place(tmp_path, away)
     place.ask("move")
-    (place.logs / "web.log.1").write_text("new")
+    (place.logs / "web.log.2").write_text("new")
     again = place.ask("move")
     assert again is not None
     assert again["ok"]
-    assert (place.logs / "web.log.1").read_text() == "new"
+    assert (place.logs / "web.log.2").read_text() == "new"
     back = place.ask("back")
-    assert back == {"ok": False, "error": f"something new lies at {place.logs}/web.log.1"}
-    assert [p.name for p in place.logs.iterdir()] == ["web.log.1"]
+    assert back == {"ok": False, "error": f"something new lies at {place.logs}/web.log.2"}
+    assert [p.name for p in place.logs.iterdir()] == ["web.log.2"]
+
+
+MEDDLING = """
+import os, runpy, sys
+name, path = sys.argv.pop(), sys.argv.pop()
+real = getattr(os, name)
+def call(*args, **kwargs):
+    if not os.path.exists(path):
+        with open(path, "w") as file:
+            file.write("new")
+    return real(*args, **kwargs)
+setattr(os, name, call)
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("call", ["link", "fchmod"])
+def test_a_file_that_appears_in_the_last_moment_is_not_overwritten(tmp_path: Path, away: Path, call: str) -> None:
+    place = Place(tmp_path, away)
+    place.ask("move")
+    new = place.logs / "web.log.1"
+    argv = [sys.executable, "-I", "-c", MEDDLING, PROGRAM, str(new), call]
+    ended = subprocess.run(argv, input=json.dumps({**place.question, "verb": "back"}).encode(), capture_output=True, check=True)
+    assert json.loads(ended.stdout) == {"ok": False, "error": f"something new lies at {new}"}
+    assert place.logs_now().keys() == {"web.log.1"}
+    assert new.read_text() == "new"
+    assert b"A" * 3000 in bytes_of(place)
 
 
 def test_a_file_that_changed_since_the_plan_stays(tmp_path: Path, away: Path) -> None:
@@ -167,12 +195,36 @@ def test_a_tampered_copy_is_not_put_back(tmp_path: Path, away: Path) -> None:
     assert place.logs_now() == {}
 
 
+@pytest.mark.root
+def test_without_room_for_all_none_is_put_back(tmp_path: Path, away: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    home = tmp_path / "small"
+    home.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24k", "tmpfs", str(home)], check=True)
+    try:
+        place = Place(home, away)
+        before = place.logs_now()
+        place.ask("move")
+        filler = home / "filler"
+        filler.write_bytes(b"f" * 18_000)
+        said = place.ask("back")
+        assert said == {"ok": False, "error": f"no room for 8192 bytes to put {place.logs}/web.log.2 back"}
+        assert place.logs_now() == {}
+        filler.write_bytes(b"f" * 4_000)
+        assert place.ask("back") == {"ok": True, "states": ["restored", "restored"]}
+        assert place.logs_now() == before
+    finally:
+        subprocess.run(["umount", str(home)], check=True)
+
+
 def test_an_open_file_stays(tmp_path: Path, away: Path) -> None:
     place = Place(tmp_path, away)
     with (place.logs / "web.log.2").open("rb"):
         said = place.ask("move")
         assert said == {"ok": False, "error": f"{place.logs}/web.log.2 is open in a process"}
         assert (place.logs / "web.log.2").exists()
+        assert "0001-web.log.2" not in place.kept()
     said = place.ask("move")
     assert said is not None
     assert said["ok"]

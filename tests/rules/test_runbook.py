@@ -582,6 +582,16 @@ async def test_an_instruction_in_a_log_line_or_annotation_changes_nothing(reads:
     assert "rm -rf" not in repr(run.answers)
 
 
+@pytest.mark.parametrize("text", ["Cafe\u0301", "\ud800", "a\nb\x1b[31m", "\u202etxt", "x" * 9000, ""])
+async def test_strange_text_in_a_name_or_in_words_still_gives_an_answer_that_the_log_takes(text: str) -> None:
+    run = await play(brain(), view(signal(text, summary=text, labels={})), table(KILLED))
+    assert isinstance(run.last, Ask)
+    assert all(char.isprintable() for char in run.last.question)
+    refused = Reply(status=Status.DENIED, note=text, words=text)
+    run = await play(brain(), view(signal()), first_restart_fails(BAD_CONFIG, refused))
+    assert run.finish.outcome == "fixed"
+
+
 async def test_a_hostile_label_travels_by_reference_only() -> None:
     hostile = signal(labels={"alertname": "ServiceDown", "service": "web; rm -rf /", "$target:/log": "x"})
     run = await play(brain(), view(hostile), table(KILLED))

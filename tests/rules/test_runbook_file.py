@@ -78,6 +78,10 @@ def found(text: str, kinds: Mapping[str, KindSpec] = SPECS) -> list[tuple[str, s
         ("op: ge, to: 90", "op: like, to: 90", "line 12, /hypotheses/0/decide/0/when/0/op", '"like" is not one of'),
         ("      - {id: df", "      - dg\n      - {id: df", "line 10, /hypotheses/0/diagnose/0", "no diagnose step 'dg' stands further up"),
         ("    decide:", "      - {id: df, kind: host.read, args: {}}\n    decide:", "line 11", "the diagnose id 'df' is taken"),
+        ("title: Small", "title: Cafe\u0301", "line 2, /title", "NFC"),
+        ("{service: web}", "{service: web, n: 9007199254740993}", "line 16, /hypotheses/0/actions/0/args/n", ""),
+        ("{service: web}", "{service: web, n: [1, .inf]}", "line 16, /hypotheses/0/actions/0/args/n/1", ""),
+        ("{service: web}", "{service: web, n\u00e9: 1}", "line 16, /hypotheses/0/actions/0/args", "ASCII"),
         ("alert: [A]", "alert: []", "line 3, /match/alert", "[] has less than 1 item"),
     ],
 )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim.world import World
-
 from flyball import wire
 from flyball.model.action import Deed, Reach, Status
 from flyball.model.log import Logged
 from flyball.rules.lifecycle import SETTLED, move
+from sim.world import World
 
 SAYS: dict[str, Status] = {
     "action.intended": Status.RUNNING,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from sim.oracle import check_all
-from sim.world import Crash, World, build, finish, propose, steps
 
 from flyball.core.keys import Who
 from flyball.model.action import Expect, Purpose
+from sim.oracle import check_all
+from sim.world import Crash, World, build, finish, propose, steps
 
 SEED = 7
+SECONDS = 6
+"""Changes of the recovering process after which it dies again: what comes later is as after one crash."""
 
 
 def count(op: str, value: int) -> tuple[Expect, ...]:
@@ -91,3 +93,26 @@ def test_a_crash_at_every_point(unsure: bool) -> None:
     assert total > 60
     for first in range(1, total + 1):
         told(first, unsure=unsure)
+
+
+def changes(points: list[str]) -> list[int]:
+    """The points right after something durable changed: a crash anywhere else leaves the same world as one of these."""
+    return [1, *(number for number, name in enumerate(points, start=1) if name.startswith("after "))]
+
+
+@pytest.mark.parametrize("unsure", [False, True], ids=["sure", "unsure"])
+def test_a_second_crash_while_recovering_or_unwinding(unsure: bool) -> None:
+    runs = 0
+    for first in changes(told(unsure=unsure).life.points):
+        for second in changes(told(first, unsure=unsure).life.points)[:SECONDS]:
+            told(first, second, unsure=unsure)
+            runs += 1
+    assert runs > 200, runs
+
+
+def test_a_third_crash_after_two_in_the_unwinding() -> None:
+    points = told().life.points
+    first = next(number for number, name in enumerate(points, start=1) if name == "after commit action.undoing")
+    for second in range(1, 16):
+        for third in (3, 7):
+            told(first, second, third)

@@ -42,7 +42,7 @@ DAY_S = 86_400.0
 JUMPS = 5_000
 
 
-class Crash(BaseException):  # noqa: N818 what happens, and no Exception: nothing may catch it
+class Crash(BaseException):
     """The process dies here."""
 
 
@@ -495,7 +495,14 @@ UP = Expect(kind="sim.read", at="/up", op="eq", value=True, within_s=5.0, every_
 def rules(**more: Any) -> Rules:
     kinds = tuple(SPECS)
     agent = Agent(
-        name="fixer", role="fix", brain="script", owner="person:emma", kinds=kinds, targets=("web", "db", "mail"), envs=("lab",), max_s=3600.0
+        name="fixer",
+        role="fix",
+        brain="script",
+        owner="person:emma",
+        kinds=kinds,
+        targets=("web", "db", "mail"),
+        envs=("lab",),
+        max_s=3600.0,
     )
     catalogue = {name: Target(name=name, env="lab", facts={"port": 80}) for name in ("web", "db", "mail")}
     catalogue["far"] = Target(name="far", env="prod")

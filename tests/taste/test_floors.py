@@ -39,6 +39,6 @@ def test_a_planted_import_breaks_its_contract(tmp_path: Path, path: str, text: s
         check=False,
         timeout=60,
     )
-    broken = [line for line in ran.stdout.splitlines() if line.endswith("BROKEN")]
+    broken = [line for line in ran.stdout.splitlines() if " BROKEN" in line]  # a note on ignored imports may follow
     assert ran.returncode == 1
     assert any(line.startswith(contract) for line in broken), ran.stdout

@@ -8,8 +8,10 @@ from typing import Any
 
 from flyball import wire
 from flyball.core.attempt import Attempt
-from flyball.core.door import Door, Visit, pin, row_of
+from flyball.core.door import Door
 from flyball.core.keys import Who
+from flyball.core.record import pin, row_of
+from flyball.core.visit import Visit
 from flyball.errors import BadInput, Conflict, Denied, Moved, NotFound, UserError
 from flyball.model.action import Action, Deed, Reach, Recipe, Status
 from flyball.model.approval import Approval, ApprovalState, Review, Vote
@@ -18,7 +20,7 @@ from flyball.model.grant import Sort
 from flyball.model.ids import ActionId, Doc
 from flyball.model.log import Change, Entry, Put
 from flyball.model.provenance import Integrity, Origin
-from flyball.rules.digest import digest, even, freeze
+from flyball.rules.digest import NotCanonical, digest, even, freeze
 from flyball.rules.pointer import MissingError, leaves, look
 
 REASON_LEAST = 12
@@ -47,7 +49,7 @@ class Approvals:
         except UserError as fault:
             no = Decision(verdict=Verdict.DENY, check="plan", why=f"cannot be planned: {fault.what}: {fault.why}")
             return await self.door.deny(deed, replace(judged, decision=no, opinions=(no,)), visit)
-        held = replace(self.door.decided(deed, judged, Status.HELD), recipe=recipe)
+        held = replace(self.door.record.decided(deed, judged, Status.HELD), recipe=recipe)
         old, policy = self.plugs.store.find("approval", action.id), facts.policy
         asks = policy is not None and policy.effect == "ask"
         approval = Approval(
@@ -81,11 +83,11 @@ class Approvals:
             "again": old is not None,
         }
         entries = (
-            self.door.entry("action.decided", held, visit, self.door.decision_body(held, judged)),
-            self.door.entry("approval.asked", held, visit, body),
+            self.door.record.entry("action.decided", held, visit, self.door.record.decision_body(held, judged)),
+            self.door.record.entry("approval.asked", held, visit, body),
         )
         put = self._put(replace(approval, version=old.version if old else 0))
-        await self.door.write(held, entries, visit, more=Change(puts=(put,)))
+        await self.door.record.write(held, entries, visit, more=Change(puts=(put,)))
         return replace(held, version=held.version + 1)
 
     @staticmethod
@@ -108,24 +110,6 @@ class Approvals:
             raise NotFound(f"there is no approval {name!r}", "", "flyball approvals list")
         return replace(wire.parse(Approval, row.body), version=row.version)
 
-    def may_vote(self, approval: Approval, who: str) -> str:
-        """Say why somebody may not answer, or "" where they may: a person, active, in the group, and not the asker."""
-        principal = self.door.keys.find_principal(who)
-        if principal is None or principal.sort is not Sort.PERSON:
-            return "only a person may answer an approval"
-        if not principal.active:
-            return "this account is not active"
-        if who == approval.requester:
-            return "the one who asks never approves"
-        if approval.group and approval.group not in principal.groups:
-            return f"policy asks for somebody of the group {approval.group!r}"
-        return ""
-
-    def standing_voters(self, approval: Approval) -> tuple[str, ...]:
-        """Give the distinct people whose yes counts now: somebody who has left the group since does not."""
-        said_yes = {vote.by for vote in approval.votes if vote.verb == "approve"}
-        return tuple(sorted(who for who in said_yes if not self.may_vote(approval, who)))
-
     async def answer(self, name: str, who: Who, verb: str, said: Mapping[str, Any]) -> Approval:
         """Record one person's answer: `said` holds digest, reason and, for an edit, args. Raises UserError; a lost race is Moved."""
         who.needs("approve")
@@ -133,7 +117,7 @@ class Approvals:
         self._admissible(approval, who, verb, str(said.get("digest", "")), reason)
         vote = Vote(by=who.principal.id, verb=verb, reason=reason, at=self.plugs.clock.now())
         votes = (*approval.votes, vote)
-        enough = verb != "approve" or len(self.standing_voters(replace(approval, votes=votes))) >= max(1, approval.quorum)
+        enough = verb != "approve" or len(self.door.facts.standing_voters(replace(approval, votes=votes))) >= max(1, approval.quorum)
         now = vote.at
         answered = replace(approval, votes=votes, state=VERBS[verb] if enough else approval.state)
         if answered.state is ApprovalState.APPROVED:
@@ -156,7 +140,7 @@ class Approvals:
         again = f"flyball approvals show {approval.id}"
         if verb not in VERBS:
             raise BadInput(f"{verb!r} is no answer", f"an answer is one of {', '.join(VERBS)}", again)
-        if fault := self.may_vote(approval, who.principal.id):
+        if fault := self.door.facts.may_vote(approval, who.principal.id):
             raise Denied(f"{who.principal.id} may not answer approval {approval.id}", fault, "ask somebody who may")
         if approval.state is not ApprovalState.WAITING:
             raise Moved(f"approval {approval.id} is {approval.state.value}", "it has been answered or has ended", again)
@@ -176,7 +160,10 @@ class Approvals:
         deed = self.door.find(approval.id)
         if deed is None or not isinstance(args, Mapping):
             raise BadInput("an edit needs arguments", "`args` must be an object with all arguments of the action", "give the whole object")
-        new = self._edit(deed.action, who, freeze(even(wire.plain(args))))
+        try:
+            new = self._edit(deed.action, who, freeze(even(wire.plain(args))))
+        except NotCanonical as bad:
+            raise BadInput("the arguments have no digest", str(bad), "give plain JSON") from bad
         old = replace(deed, status=Status.DENIED, decision="approval", why=f"superseded by {new.id}")
         row = self.plugs.store.find("session", approval.session)
         if row is None:
@@ -225,11 +212,15 @@ class Approvals:
         left = {approval.digest, *approval.covers} - set(used)
         return self._put(replace(approval, used=used, state=approval.state if left else ApprovalState.USED))
 
-    async def expire(self, approval: Approval, visit: Visit) -> None:
-        """Record that time ran out. Expiry always denies."""
-        ended = replace(approval, state=ApprovalState.EXPIRED)
+    async def end(self, approval: Approval, visit: Visit, state: ApprovalState) -> None:
+        """Record that time ran out (expired) or that nobody needs the answer any more (void). Either denies for good."""
+        ended = replace(approval, state=state)
         entry = Entry(
-            name="approval.expired", who="service:clock", session=approval.session, action=approval.id, body={"digest": approval.digest}
+            name=f"approval.{state.value}",
+            who="service:clock",
+            session=approval.session,
+            action=approval.id,
+            body={"digest": approval.digest},
         )
         fence = (visit.session.id, visit.session.epoch)
         await self.plugs.store.commit(Change(entries=(entry,), puts=(self._put(ended),), fence=fence))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flyball import wire
-from flyball.core.door import Door, Visit, buckets, pin
+from flyball.core.door import Door
+from flyball.core.gather import buckets
 from flyball.core.guard import guard
+from flyball.core.record import pin
+from flyball.core.visit import Visit
 from flyball.errors import Conflict, NotReady, UserError
 from flyball.model.action import Deed, Outcome, Purpose, Reach, Recipe, Seen, Status, Zone
 from flyball.model.approval import Review
@@ -64,7 +66,7 @@ class Attempt:
             except UserError as fault:
                 no = Decision(verdict=Verdict.DENY, check="plan", why=f"cannot be planned: {fault.what}: {fault.why}")
                 return await self.door.deny(deed, replace(judged, decision=no, opinions=(no,)), visit)
-            judged = judge(deed.action, self.door.gather(deed.action, visit, recipe=recipe, attempt=loss + 1))
+            judged = judge(deed.action, self.door.facts.gather(deed.action, visit, recipe=recipe, attempt=loss + 1))
             if judged.decision.verdict is Verdict.DENY:
                 return await self.door.deny(deed, judged, visit)
             if judged.decision.verdict is Verdict.HOLD:
@@ -78,13 +80,12 @@ class Attempt:
         return await self.door.deny(deed, replace(judged, decision=no, opinions=(no,)), visit)
 
     async def plan(self, kind: Kind, deed: Deed) -> Recipe:
-        """Look at the target and write the recipe. Raises UserError where it cannot be planned."""
+        """Look at the target and write the recipe. Raises NotReady where it cannot be planned."""
+        recipe, fault = await guard(kind.plan(self.hands(deed)), kind.spec.timeout_s)
+        if recipe is None:
+            raise NotReady(f"{deed.action.kind} on {deed.action.target}", fault)
         try:
-            async with asyncio.timeout(kind.spec.timeout_s):
-                recipe = await kind.plan(self.hands(deed))
             canonical(even(wire.plain(recipe)))
-        except TimeoutError:
-            raise NotReady(f"{deed.action.kind} on {deed.action.target}", "looking at the target took too long") from None
         except NotCanonical as bad:
             raise NotReady(f"{deed.action.kind} wrote a recipe without a digest", str(bad)) from bad
         return recipe
@@ -92,7 +93,7 @@ class Attempt:
     async def _intend(self, deed: Deed, judged: Judged, visit: Visit) -> Deed:
         """Write decision and intent, money and pace set aside, the approval consumed: one durable point before the deed."""
         facts, action = judged.facts, deed.action
-        allowed = self.door.decided(deed, judged, Status.ALLOWED)
+        allowed = self.door.record.decided(deed, judged, Status.ALLOWED)
         started = replace(allowed, status=move(allowed.status, Status.RUNNING), intended_at=facts.now, attempts=allowed.attempts + 1)
         body: dict[str, Json] = {
             "recipe": pin(started.recipe),
@@ -112,14 +113,14 @@ class Attempt:
             body["standing"] = judged.facts.standing.id
         more = Change(puts=tuple(puts), draws=tuple(draws), passes=self._passes(started, facts.now))
         entries = (
-            self.door.entry("action.decided", started, visit, self.door.decision_body(started, judged)),
-            self.door.entry("action.intended", started, visit, body),
+            self.door.record.entry("action.decided", started, visit, self.door.record.decision_body(started, judged)),
+            self.door.record.entry("action.intended", started, visit, body),
         )
-        await self.door.write(started, entries, visit, more=more)
+        await self.door.record.write(started, entries, visit, more=more)
         return replace(started, version=started.version + 1)
 
     def _passes(self, deed: Deed, now: float) -> tuple[Pass, ...]:
-        burst, interval_s = self.door.rate(deed.action.kind)
+        burst, interval_s = self.door.facts.rate(deed.action.kind)
         return tuple(Pass(bucket=name, now=now, burst=burst, interval_s=interval_s) for name in buckets(deed.action))
 
     async def _run(self, kind: Kind, deed: Deed, visit: Visit) -> Deed:
@@ -148,19 +149,25 @@ class Attempt:
                 return None, fault
             if not again(kind.spec, deed.zone, outcome, attempt):
                 took = self.plugs.clock.mono() - began
-                return replace(self._contract(kind, outcome), took_s=took, level=self.plugs.box.level.value), ""
+                kept, fault = self._contract(kind, outcome)
+                if fault and kind.spec.reach is Reach.WRITE:
+                    return None, fault  # it may well have happened: its word counts for nothing now, so somebody must look
+                return replace(kept, took_s=took, tries=attempt, level=self.plugs.box.level.value), ""
             await self.plugs.clock.sleep(pause_s(attempt, self.plugs.clock.salt()[0] / 255))
             attempt += 1
 
-    def _contract(self, kind: Kind, outcome: Outcome) -> Outcome:
-        """Hold a result against its contract: garbage never reaches the next step."""
+    def _contract(self, kind: Kind, outcome: Outcome) -> tuple[Outcome, str]:
+        """Hold a result against its contract: garbage never reaches the next step. Also gives what is wrong with it."""
         result = wire.plain(outcome.result)
         fault = self.plugs.validator.fault(kind.spec.result, result) if outcome.ok else ""
         try:
             canonical(even(result))
         except NotCanonical as bad:
             fault = str(bad)
-        return replace(outcome, ok=False, result=None, error=f"the result breaks its contract: {fault}") if fault else outcome
+        if not fault:
+            return outcome, ""
+        fault = f"the result breaks its contract: {fault}"
+        return replace(outcome, ok=False, result=None, error=fault), fault
 
     async def _look(self, kind: Kind, deed: Deed, judged: Judged, visit: Visit) -> Deed:
         """Carry out a read: one record, since nothing changes."""
@@ -168,9 +175,9 @@ class Attempt:
         outcome, fault = await self._do(kind, replace(deed, zone=judged.facts.zone), recipe)
         if outcome is None:
             outcome = Outcome(ok=False, error=fault, level=self.plugs.box.level.value)
-        allowed = self.door.decided(deed, judged, Status.ALLOWED)
+        allowed = self.door.record.decided(deed, judged, Status.ALLOWED)
         running = replace(allowed, status=move(allowed.status, Status.RUNNING), intended_at=judged.facts.now)
-        entry = self.door.entry("action.decided", running, visit, self.door.decision_body(running, judged))
+        entry = self.door.record.entry("action.decided", running, visit, self.door.record.decision_body(running, judged))
         while True:
             try:
                 more = Change(entries=(entry,), passes=self._passes(deed, self.plugs.clock.now()))
@@ -178,14 +185,20 @@ class Attempt:
             except Conflict as lost:
                 if not lost.what.startswith("bucket:"):
                     raise
-                await self.plugs.clock.sleep(self.door.rate(deed.action.kind)[1])
+                await self.plugs.clock.sleep(self.door.facts.rate(deed.action.kind)[1])
 
     async def settle(self, deed: Deed, outcome: Outcome, visit: Visit, *, more: Change | None = None) -> Deed:
         """Write what became of a deed: outcome, result as a value, money settled, review due. The second durable point."""
         now, more = self.plugs.clock.now(), more or Change()
         status = move(deed.status, Status.DONE if outcome.ok else Status.FAILED)
         puts = list(more.puts)
-        body: dict[str, Json] = {"ok": outcome.ok, "error": outcome.error, "took_s": round(outcome.took_s, 6), "level": outcome.level}
+        body: dict[str, Json] = {
+            "ok": outcome.ok,
+            "error": outcome.error,
+            "took_s": round(outcome.took_s, 6),
+            "tries": outcome.tries,
+            "level": outcome.level,
+        }
         settled = replace(deed, status=status, outcome=replace(outcome, result=None), settled_at=now)
         if outcome.result is not None:
             value = self.value(f"{deed.action.id}.out", outcome, deed)
@@ -202,9 +215,9 @@ class Attempt:
                 settles.append(Settle(account=f"budget:{chain[0].id}", held=deed.cost_micros, spent=deed.cost_micros))
         if changed and outcome.ok and deed.zone is Zone.YELLOW and deed.action.purpose is Purpose.FIX:
             puts.append(self._review(settled, now))
-        entry = self.door.entry("action.done" if outcome.ok else "action.failed", settled, visit, body)
+        entry = self.door.record.entry("action.done" if outcome.ok else "action.failed", settled, visit, body)
         change = replace(more, entries=(), puts=tuple(puts), settles=tuple(settles))
-        await self.door.write(settled, (*more.entries, entry), visit, more=change)
+        await self.door.record.write(settled, (*more.entries, entry), visit, more=change)
         return replace(settled, version=settled.version + 1)
 
     def _review(self, deed: Deed, now: float) -> Put:

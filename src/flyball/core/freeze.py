@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from flyball import wire
 from flyball.core.keys import Who
-from flyball.errors import BadInput, Denied, NotFound
+from flyball.errors import BadInput, Conflict, Denied, Moved, NotFound
 from flyball.model.grant import Freeze, Sort
 from flyball.model.log import Change, Entry, Put
 from flyball.ports import Plugs
@@ -56,12 +57,15 @@ class Switch:
     async def lift(self, who: Who, name: str, reason: str) -> None:
         """Remove a freeze for good. Only a person lifts."""
         freeze = self._mine(who, name, reason)
-        self.plugs.freezer.lift(name)
         body = {"id": name, "scope": freeze.scope, "reason": reason.strip()}
         row = self.plugs.store.find("freeze", name)
         puts = (Put(table="freeze", id=name, expect=row.version, body={**row.body, "lifted": True}, state="lifted"),) if row else ()
         entry = Entry(name="freeze.lifted", who=who.principal.id, origin=who.origin, body=body)
-        await self.plugs.store.commit(Change(entries=(entry,), puts=puts))
+        try:
+            await self.plugs.store.commit(Change(entries=(entry,), puts=puts))
+        except Conflict:
+            raise Moved(f"freeze {name} has just changed", "it was written at the same moment", "look again, then repeat") from None
+        self.plugs.freezer.lift(name)  # last: a crash in between leaves it frozen
 
     def _mine(self, who: Who, name: str, reason: str) -> Freeze:
         who.needs("operate")
@@ -84,4 +88,5 @@ class Switch:
             thawed = row is not None and freeze.thawed_until > 0
             entry = Entry(name="freeze.thawed" if thawed else "freeze.set", who=freeze.thawed_by if thawed else freeze.by, body=body)
             put = Put(table="freeze", id=freeze.id, expect=row.version if row else 0, body=body, state="set")
-            await self.plugs.store.commit(Change(entries=(entry,), puts=(put,)))
+            with suppress(Conflict):  # somebody else has just recorded it
+                await self.plugs.store.commit(Change(entries=(entry,), puts=(put,)))

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from flyball.errors import StoreError
+from flyball.errors import StoreError, UserError
 
 T = TypeVar("T")
 
@@ -20,5 +20,7 @@ async def guard(call: Awaitable[T], timeout_s: float) -> tuple[T | None, str]:
         return None, f"no answer within {timeout_s:g} s"
     except StoreError:
         raise
+    except UserError as fault:
+        return None, ": ".join(part for part in (fault.what, fault.why) if part)[:300]
     except Exception as fault:  # noqa: BLE001 the one place where a plug's fault becomes a value: an intent must be settled whatever happens
         return None, f"{type(fault).__name__}: {fault}"[:300]

@@ -6,19 +6,23 @@ from dataclasses import replace
 from typing import Any
 
 from flyball import wire
+from flyball.core.advance import Advance
 from flyball.core.approvals import REASON_LEAST, Approvals
 from flyball.core.attempt import Attempt
-from flyball.core.door import Door, Visit
+from flyball.core.door import Door
 from flyball.core.freeze import Switch
 from flyball.core.inbox import Inbox
 from flyball.core.keys import Keys, Who
 from flyball.core.recover import Recover
+from flyball.core.remote import Remote
 from flyball.core.sessions import Sessions, row_of
+from flyball.core.stray import Stray
 from flyball.core.unwind import Unwind
+from flyball.core.visit import Visit
 from flyball.errors import BadInput, Conflict, Denied, Moved, NotFound
-from flyball.model.action import Deed, Proposal, Status
+from flyball.model.action import Deed, Status
 from flyball.model.grant import Sort
-from flyball.model.log import Change, Entry, Put
+from flyball.model.log import Change, Entry, Put, Row
 from flyball.model.provenance import Integrity
 from flyball.model.session import Phase, Session
 from flyball.ports import Plugs
@@ -39,26 +43,46 @@ class House:
         self.recover = Recover(self.attempt)
         self.unwind = Unwind(self.attempt)
         self.door.attempt, self.door.approvals, self.attempt.recover = self.attempt, self.approvals, self.recover
-        self.sessions = Sessions(self.door, self.attempt, self.approvals, self.recover, self.unwind)
+        self.stray = Stray(self.door, self.approvals, self.recover, self.unwind)
+        self.sessions = Sessions(self.door)
+        self.loop = Advance(self.sessions, self.approvals, self.recover, self.unwind)
+        self.remote = Remote(self.sessions, self.loop)
         self.inbox = Inbox(self.sessions)
         self.switch = Switch(plugs)
 
     async def advance(self, session: str) -> None:
         """Do what the engine wakes for: one session, or (with an empty name) the inbox."""
         if session:
-            await self.sessions.advance(session)
+            await self.loop.advance(session)
+            try:
+                await self.stray.of(session)
+            except Conflict:
+                self.plugs.engine.wake(session)  # somebody else wrote it in between: look again
         else:
             await self.inbox.drain()
 
     async def start(self) -> None:
-        """Pick up where the last process ended: freezes noticed, every open session taken over and woken."""
+        """Pick up where the last process ended: freezes noticed, strays ended, every session woken that does not wait for a person."""
         await self.switch.notice()
+        await self.stray.sweep()
         for phase in (Phase.OPEN, Phase.PARKED):
             for row in self.plugs.store.rows("session", state=phase.value, limit=100_000):
-                parked = phase is Phase.PARKED and row.body.get("current") and not row.body.get("wake_at")
-                if not parked:
+                if not self._asleep(row):
+                    self.plugs.engine.wake(row.id, 0.0 if row.body.get("waiting") in ("approval", "answer", "brain") else row.due_at)
+                elif row.due_at:
                     self.plugs.engine.wake(row.id, row.due_at)
         self.plugs.engine.wake("")
+
+    def _asleep(self, row: Row) -> bool:
+        """Say whether a session waits for a person who has not answered: an answer may be durable whose wake was lost in a crash."""
+        find, body = self.plugs.store.find, row.body
+        if body.get("waiting") == "approval":
+            approval = find("approval", str(body.get("current")))
+            return approval is not None and approval.state == "waiting"
+        if body.get("waiting") == "answer":
+            step = find("step", f"{row.id}.{body.get('step')}")
+            return step is not None and not step.body.get("reply")
+        return bool(body.get("paused"))
 
     def load_session(self, name: str) -> Session:
         """Give a session. Raises NotFound."""
@@ -76,12 +100,7 @@ class House:
 
     async def act(self, who: Who, said: dict[str, Any]) -> Deed:
         """Submit an action of an agent outside this process. Raises UserError; the deed says what became of it."""
-        who.needs("act")
-        session = self.load_session(who.key.session)
-        name = str(said.pop("name", "")) or self.plugs.clock.new_id("r")
-        proposal = wire.parse(Proposal, said)
-        words = Words(origin=str(who.principal.id), integrity=Integrity.OBSERVED)  # a model outside: its literals are what it has read
-        return await self.door.submit(proposal, Visit(who=who, session=session, words=words), f"{session.id}.{name}")
+        return await self.remote.act(who, self.load_session(who.key.session), said)
 
     async def roll_back(self, who: Who, name: str, reason: str) -> Deed:
         """Put one deed back because a person says so, for as long as its undo is kept."""
@@ -139,17 +158,20 @@ class House:
         if session.phase is Phase.CLOSED:
             raise Moved(f"session {name} is closed", "", f"flyball sessions show {name}")
         entry = Entry(name=f"session.{verb}", who=who.principal.id, session=name, origin=who.origin, body={"reason": reason})
+        ended: tuple[Entry, ...] = ()
         puts: tuple[Put, ...] = ()
         if verb == "cancel":
             lease = self.plugs.store.find("lease", session.target)
             now = self.plugs.clock.now()
             session = replace(session, phase=Phase.CLOSED, outcome="cancelled", summary=reason, closed_at=now, epoch=session.epoch + 1)
+            ended, puts = self.sessions.ended_keys(session, "session cancelled")
             if lease is not None and lease.session == name:
-                puts = (Put(table="lease", id=lease.id, expect=lease.version, body={}, state="free"),)
+                puts = (*puts, Put(table="lease", id=lease.id, expect=lease.version, body={}, state="free"))
         else:
             session = replace(session, paused=verb == "pause")
-        await self._commit(Change(entries=(entry,), puts=(row_of(session), *puts)), name)
-        self.plugs.engine.wake("" if verb == "cancel" else name)
+        await self._commit(Change(entries=(entry, *ended), puts=(row_of(session), *puts)), name)
+        self.plugs.engine.wake(name)
+        self.plugs.engine.wake("")
         return replace(session, version=session.version + 1)
 
     async def _commit(self, change: Change, name: str) -> None:

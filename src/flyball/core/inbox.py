@@ -25,6 +25,7 @@ from flyball.rules.digest import commit, digest, even
 
 MOST_BYTES = 1_048_576
 TRIES = 3
+AGAIN_S = 1.0
 KEPT_HEADERS = ("content-type", "user-agent", "x-request-id")
 
 
@@ -120,6 +121,7 @@ class Inbox:
             return
         put = Put(table="inbox", id=row.id, expect=row.version, body={**row.body, "tries": count, "error": fault}, state="new")
         await self.plugs.store.commit(Change(puts=(put,)))
+        self.plugs.engine.wake("", self.plugs.clock.now() + AGAIN_S)
 
     async def _bury(self, row: Row, why: str) -> None:
         entry = Entry(name="signal.dead", who=f"service:{row.body['source']}", body={"inbox": row.id, "why": why[:500]})

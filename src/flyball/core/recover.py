@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flyball.core.attempt import SEEN_TO, Attempt
-from flyball.core.door import Visit
 from flyball.core.guard import guard
+from flyball.core.visit import Visit
 from flyball.model.action import Deed, Outcome, Seen, Status
-from flyball.ports import Kind
 from flyball.rules.lifecycle import move
 
 
@@ -23,8 +22,7 @@ class Recover:
         """Look whether an intended effect happened and write it down."""
         if deed.status is Status.RUNNING:
             deed = await self._unknown(deed, visit)
-        kind = self.plugs.kinds[deed.action.kind]
-        seen = await self._probe(kind, deed)
+        seen = await self._probe(deed)
         to = move(Status.UNKNOWN, SEEN_TO[seen])
         if to is Status.STUCK:
             return await self._stuck(deed, visit, f"nobody can tell whether {deed.action.kind} happened")
@@ -34,17 +32,18 @@ class Recover:
 
     async def _unknown(self, deed: Deed, visit: Visit) -> Deed:
         lost = replace(deed, status=move(deed.status, Status.UNKNOWN))
-        entry = self.door.entry("action.unknown", lost, visit, {"why": "an intent without an outcome"})
-        await self.door.write(lost, (entry,), visit)
+        entry = self.door.record.entry("action.unknown", lost, visit, {"why": "an intent without an outcome"})
+        await self.door.record.write(lost, (entry,), visit)
         return replace(lost, version=lost.version + 1)
 
     async def _stuck(self, deed: Deed, visit: Visit, why: str) -> Deed:
         stuck = replace(deed, status=move(deed.status, Status.STUCK), why=why)
-        await self.door.write(stuck, (self.door.entry("action.stuck", stuck, visit, {"why": why}),), visit)
+        await self.door.record.write(stuck, (self.door.record.entry("action.stuck", stuck, visit, {"why": why}),), visit)
         return replace(stuck, version=stuck.version + 1)
 
-    async def _probe(self, kind: Kind, deed: Deed) -> Seen:
-        if deed.recipe is None:
-            return Seen.UNSURE
+    async def _probe(self, deed: Deed) -> Seen:
+        kind = self.plugs.kinds.get(deed.action.kind)
+        if kind is None or deed.recipe is None or deed.action.target not in self.plugs.rules.catalogue:
+            return Seen.UNSURE  # taken out of the configuration since
         seen, _ = await guard(kind.probe(self.attempt.hands(deed), deed.recipe), kind.spec.timeout_s)
         return seen or Seen.UNSURE

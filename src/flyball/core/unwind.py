@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flyball.core.attempt import Attempt
-from flyball.core.door import Visit
 from flyball.core.guard import guard
+from flyball.core.visit import Visit
 from flyball.errors import NotReady
 from flyball.model.action import Deed, Outcome, Recipe, Seen, Status
 from flyball.rules.checks.freeze import in_force
@@ -29,7 +29,7 @@ class Unwind:
             return deed
         if deed.status is Status.DONE:
             undoing = replace(deed, status=move(deed.status, Status.UNDOING))
-            await self.door.write(undoing, (self.door.entry("action.undoing", undoing, visit, {"why": why}),), visit)
+            await self.door.record.write(undoing, (self.door.record.entry("action.undoing", undoing, visit, {"why": why}),), visit)
             deed = replace(undoing, version=undoing.version + 1)
         elif await self._seen(deed, recipe) is Seen.HAPPENED:
             return await self._end(deed, visit, Outcome(ok=True))
@@ -43,7 +43,9 @@ class Unwind:
         return in_force(freezes, deed.action, self.plugs.clock.now(), undo=True) is not None
 
     async def _undo(self, deed: Deed, recipe: Recipe) -> Outcome:
-        kind = self.plugs.kinds[deed.action.kind]
+        kind = self.plugs.kinds.get(deed.action.kind)
+        if kind is None or deed.action.target not in self.plugs.rules.catalogue:
+            return Outcome(ok=False, error=f"{deed.action.kind} on {deed.action.target} is not configured any more")
         outcome, fault = await guard(kind.undo(self.attempt.hands(deed, undo=True), recipe), kind.spec.timeout_s)
         outcome = outcome or Outcome(ok=False, error=f"the undo failed: {fault}")
         if not outcome.ok and await self._seen(deed, recipe) is Seen.HAPPENED:
@@ -51,12 +53,14 @@ class Unwind:
         return outcome
 
     async def _seen(self, deed: Deed, recipe: Recipe) -> Seen:
-        kind = self.plugs.kinds[deed.action.kind]
+        kind = self.plugs.kinds.get(deed.action.kind)
+        if kind is None or deed.action.target not in self.plugs.rules.catalogue:
+            return Seen.UNSURE
         seen, _ = await guard(kind.undone(self.attempt.hands(deed, undo=True), recipe), kind.spec.timeout_s)
         return seen or Seen.UNSURE
 
     async def _end(self, deed: Deed, visit: Visit, outcome: Outcome) -> Deed:
         ended = replace(deed, status=move(deed.status, Status.UNDONE if outcome.ok else Status.STUCK), why=outcome.error or deed.why)
         name = "action.undone" if outcome.ok else "action.stuck"
-        await self.door.write(ended, (self.door.entry(name, ended, visit, {"error": outcome.error}),), visit)
+        await self.door.record.write(ended, (self.door.record.entry(name, ended, visit, {"error": outcome.error}),), visit)
         return replace(ended, version=ended.version + 1)

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from flyball import wire
 from flyball.core.attempt import Attempt
-from flyball.core.door import Visit
 from flyball.core.guard import guard
+from flyball.core.visit import Visit
 from flyball.errors import Conflict
-from flyball.model.action import Deed, Expect, Proposal, Purpose, Seen
+from flyball.model.action import Deed, Expect, Proposal, Purpose, Seen, Status
 from flyball.model.ids import Json
 from flyball.model.log import Change, Put
 from flyball.rules.expect import holds, told
@@ -19,6 +19,7 @@ PATIENCE_S = 5.0
 SLOWER = 1.4
 """Looks get rarer; a `resolved` that arrives wakes the session at once."""
 LONGEST_S = 4.0
+HELD_S = 2.0
 
 
 class Verify:
@@ -33,23 +34,25 @@ class Verify:
         now, notes, good, over = self.plugs.clock.now(), [], True, False
         for number, expect in enumerate(deed.action.verify):
             held, note = await self._one(deed, expect, observer, f"{deed.action.id}.v{deed.checks}.{number}")
+            if held is None:
+                return deed, now + HELD_S  # nobody may look now: that says nothing about the deed
             good, over = good and held, over or (not held and now >= deed.settled_at + expect.within_s)
             notes.append(("met: " if held else "not met: ") + note)
         if not deed.action.verify:
             (good, notes), over = await self._probe(deed), True
         if not good and not over:
             waiting = replace(deed, checks=deed.checks + 1)
-            await self.door.write(waiting, (), visit)
+            await self.door.record.write(waiting, (), visit)
             pause = min((one.every_s for one in deed.action.verify), default=1.0) * SLOWER**deed.checks
             return replace(waiting, version=waiting.version + 1), now + min(pause, LONGEST_S)
         judged = replace(deed, verified=good, verify_note="; ".join(notes), checks=deed.checks + 1)
         body: dict[str, Json] = {"verified": good, "notes": list(notes), "looks": judged.checks, "observer": observer.who.key.id}
-        entry = self.door.entry("action.verified" if good else "action.refuted", judged, observer, body)
-        await self.door.write(judged, (entry,), visit)
+        entry = self.door.record.entry("action.verified" if good else "action.refuted", judged, observer, body)
+        await self.door.record.write(judged, (entry,), visit)
         await self._tally(deed.action.hypothesis, worked=good)
         return replace(judged, version=judged.version + 1), 0.0
 
-    async def _one(self, deed: Deed, expect: Expect, observer: Visit, name: str) -> tuple[bool, str]:
+    async def _one(self, deed: Deed, expect: Expect, observer: Visit, name: str) -> tuple[bool | None, str]:
         if expect.kind == RESOLVED:
             keys = observer.session.signals
             states = [row.state for key in keys if (row := self.plugs.store.find("signal", key))]
@@ -59,6 +62,8 @@ class Verify:
         why = f"does {deed.action.id} hold what was expected?"
         proposal = Proposal(kind=expect.kind, target=target, args=expect.args, purpose=Purpose.VERIFY, why=why, confidence=1.0)
         seen = await self.door.submit(proposal, observer, name)
+        if seen.status is Status.HELD:
+            return None, seen.why
         row = self.plugs.store.find("value", seen.result) if seen.result else None
         result: Json = row.body.get("body") if row else None
         if row is None:

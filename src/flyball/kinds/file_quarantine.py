@@ -123,7 +123,7 @@ async def _act(hands: Hands, recipe: Recipe, verb: str) -> tuple[Outcome, dict[s
         said = await _ask(hands, question, [str(file["path"]) for file in _files(recipe)], write=True)
     except UserError as e:
         return Outcome(ok=False, error=f"{e.what}: {e.why}", level=hands.box.level), None
-    return Outcome(ok=True, level=hands.box.level), said
+    return Outcome(ok=True, took_s=float(said["took_s"]), level=hands.box.level), said
 
 
 async def _seen(hands: Hands, recipe: Recipe, *, happened: set[str], absent: set[str]) -> Seen:
@@ -204,7 +204,7 @@ async def _ask(hands: Hands, question: dict[str, Any], paths: Sequence[str], *, 
     said = _answer(ran)
     if said.get("ok") is not True:
         raise Unreachable(str(said.get("error"))[:500], "the files cannot be moved as they are", "look at the files and plan again")
-    return said
+    return {**said, "took_s": ran.took_s}
 
 
 def _answer(ran: Ran) -> dict[str, Any]:

@@ -198,7 +198,7 @@ def _read_stat(text: str, ask: Ask) -> Json:
         "uid": int(user),
         "gid": int(group),
         "modified_at": float(changed),
-        "inode": int(inode),
+        "inode": inode,
     }
 
 
@@ -437,7 +437,7 @@ CATALOGUE: Mapping[str, Look] = {
                 "uid": _COUNT,
                 "gid": _COUNT,
                 "modified_at": {"type": "number"},
-                "inode": _COUNT,
+                "inode": _TEXT,  # may pass 2**53
             }
         ),
         _on_path("stat", r"--printf=%F\t%s\t%a\t%u\t%g\t%Y\t%i", default="log"),

@@ -45,7 +45,7 @@ def settled_no(facts: Facts) -> str:
     approval = facts.approval
     if approval is None:
         return ""
-    if approval.state in (ApprovalState.REJECTED, ApprovalState.EXPIRED, ApprovalState.EDITED, ApprovalState.CHANGES):
+    if approval.state in (ApprovalState.REJECTED, ApprovalState.EXPIRED, ApprovalState.EDITED, ApprovalState.CHANGES, ApprovalState.VOID):
         return f"the approval is {approval.state}"
     if facts.now >= approval.expires_at and approval.state in (ApprovalState.WAITING, ApprovalState.APPROVED):
         return "the approval has expired"

@@ -87,10 +87,16 @@ def _commit(value: Json, _target: Target, _catalogue: Mapping[str, Target]) -> b
     return isinstance(value, str) and len(value) == COMMIT_HEX and all(digit in "0123456789abcdef" for digit in value)
 
 
+def _channel(value: Json, target: Target, _catalogue: Mapping[str, Target]) -> bool:
+    channels = target.facts.get("channels")
+    return value == "log" or (isinstance(channels, Mapping) and isinstance(value, str) and value in channels)
+
+
 VALIDATORS: dict[str, Callable[[Json, Target, Mapping[str, Target]], bool]] = {
     "catalogue:service": _in_catalogue,
     "target:rotated": _rotated,
     "git:commit": _commit,
+    "target:channel": _channel,
 }
 """Named validators. Each says that a value is a member of a closed set from a trusted source."""
 

@@ -19,7 +19,7 @@ SAID = {
     "proposed": "proposed",
     "allowed": "about to run",
 }
-MOST_AWAY = 7
+MOST_AWAY = 5
 """Alternatives that are drawn one by one; the rest is folded into one node and stays in the table."""
 
 

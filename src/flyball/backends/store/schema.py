@@ -14,6 +14,8 @@ from flyball.errors import NotReady
 FILE = "flyball.db"
 """Name of the database inside the state folder."""
 
+SQLITE, SQLITE_LEAST = sqlite3.sqlite_version_info, (3, 35, 0)
+"""The library's version, and the oldest that the statements here are written for."""
 
 ODD_ACTION = "action <> '' AND (session = '' OR substr(action, 1, length(session) + 1) <> session || '.')"
 """Entries whose action is not named <session>.<step>."""

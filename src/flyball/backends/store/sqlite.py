@@ -1,6 +1,7 @@
 """The store on one SQLite file: `SqliteStore` meets `ports.Store` for one server on one machine.
 
-Reads run on the event loop over their own connection and see what is committed. Writes go through `writer.Writer`. The folder
+Reads run on the event loop over their own connection and see what is committed. Writes go through `writer.Writer`. Both work in
+turns of the event loop (`turn.Turn`): reads of one turn share a snapshot, changes of one turn go to the writer together. The folder
 holds `flyball.db`, `lock`, `log.key`, `log.vkey` and `checkpoint`; the first three belong to the server alone.
 """
 
@@ -9,33 +10,31 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import orjson
 
 from flyball.backends.store import schema
-from flyball.backends.store.audit import Proof, prove
+from flyball.backends.store.batch import Job
 from flyball.backends.store.check import edge, find_flaw, inside_mark, outside_mark
 from flyball.backends.store.guard import SESSION
-from flyball.backends.store.leaf import body_bytes, parse_leaf, plain
+from flyball.backends.store.leaf import body_bytes, plain
 from flyball.backends.store.lock import Lock, take_lock
+from flyball.backends.store.reader import Reader
 from flyball.backends.store.seal import CHECKPOINT_FILE, KEY_FILE, Outside, Seal, load_seal, make_seal
-from flyball.backends.store.writer import Job, Tail, Writer
+from flyball.backends.store.turn import Turn
+from flyball.backends.store.writer import Tail, Writer
 from flyball.errors import BadInput, NotReady, ProofFailed
-from flyball.model.log import Change, Logged, Put, Row
+from flyball.model.log import Change, Put
 from flyball.rules.merkle import Head
 
 MOST_BEHIND_S = 5.0
 """How far the clock may stand behind the last entry when the store opens, seconds."""
-
-_RAW = "SELECT raw FROM entry"
-_INDEX = "SELECT idx FROM entry"
-_ROW = "SELECT tbl, id, version, body, state, session, due_at FROM row"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,17 +49,17 @@ class _Files:
     boot: int
 
 
-class SqliteStore:
+class SqliteStore(Reader):
     """The log and its status rows in `<state>/flyball.db`. Made by `open`; every method but `close` raises NotReady once it is closed."""
 
     def __init__(self, files: _Files, writer: Writer, now: Callable[[], float]) -> None:
         """Use `open` instead."""
+        super().__init__(files.state, files.reading, Turn(files.reading, writer.put))
         self._files = files
         self._writer = writer
         self._now = now
-        self._closed = False
         self._calls: list[Callable[[int], None]] = []
-        writer.on_written = self._tell
+        writer.on_written, writer.before_answer = self._tell, self._turn.end_snapshot
 
     @classmethod
     def open(cls, state: Path, *, now: Callable[[], float], takeover: bool = False, accept: Collection[str] = (), origin: str = "") -> Self:
@@ -100,6 +99,7 @@ class SqliteStore:
         if self._closed:
             return
         self._closed = True
+        self._turn.end()
         self._writer.stop()
         self._files.reading.close()
         self._files.writing.close()  # the last one to close folds the WAL into the file
@@ -110,6 +110,15 @@ class SqliteStore:
         """The log's public key as people hand it on."""
         return self._files.seal.key.text
 
+    def held(self) -> bool:
+        """Whether the state folder still is this store's; a takeover ends that for good."""
+        return self._files.lock.held()
+
+    @property
+    def pushed(self) -> int:
+        """Process id of the server that this one pushed aside by a takeover, or 0."""
+        return self._files.lock.pushed
+
     @property
     def commits(self) -> int:
         """How many transactions this store has written since it was opened."""
@@ -119,63 +128,8 @@ class SqliteStore:
         """See `ports.Store`. Raises BadInput or TooLarge, too, where an entry or row cannot be stored at all."""
         self._refuse_closed()
         job = _prepare(change, self._now(), asyncio.get_running_loop().create_future())
-        self._writer.put(job)
+        self._turn.put(job)
         return await job.future
-
-    def find(self, table: str, row: str) -> Row | None:
-        """See `ports.Store`."""
-        found = self._read(f"{_ROW} WHERE tbl = ? AND id = ?", (table, row))
-        return _row(found[0]) if found else None
-
-    def rows(self, table: str, *, state: str = "", session: str = "", due_by: float = 0.0, limit: int = 500) -> Sequence[Row]:
-        """See `ports.Store`."""
-        where = ["tbl = ?"]
-        values: list[str | float] = [table]
-        if state:
-            where.append("state = ?")
-            values.append(state)
-        if session:
-            where.append("session = ? AND session <> ''")
-            values.append(session)
-        if due_by:
-            where.append("due_at > 0 AND due_at <= ?")
-            values.append(due_by)
-        found = self._read(f"{_ROW} WHERE {' AND '.join(where)} ORDER BY due_at, id LIMIT ?", (*values, limit))
-        return tuple(_row(one) for one in found)
-
-    def count(self, table: str, state: str = "") -> int:
-        """See `ports.Store`."""
-        if state:
-            return int(self._read("SELECT count(*) FROM row WHERE tbl = ? AND state = ?", (table, state))[0][0])
-        return int(self._read("SELECT count(*) FROM row WHERE tbl = ?", (table,))[0][0])
-
-    def counter(self, account: str) -> tuple[int, int]:
-        """See `ports.Store`."""
-        found = self._read("SELECT spent, held FROM account WHERE id = ?", (account,))
-        return (found[0][0], found[0][1]) if found else (0, 0)
-
-    def bucket(self, name: str) -> float:
-        """See `ports.Store`."""
-        found = self._read("SELECT due_at FROM bucket WHERE id = ?", (name,))
-        return float(found[0][0]) if found else 0.0
-
-    def entries(self, *, session: str = "", action: str = "", after: int = -1, limit: int = 1000, name: str = "") -> Sequence[Logged]:
-        """See `ports.Store`. Without a session or an action, a name is found by reading on from `after`."""
-        where = ["idx > ?"]
-        values: list[str | float] = [after]
-        if action and not session:
-            where.append(f"idx IN ({_of_action(action)})")
-            values += [*_sessions_of(action), action, action]
-        for column, value in (("session", session), ("action", action), ("name", name)):
-            if value:
-                where.append(f"{column} = ? AND {column} <> ''")
-                values.append(value)
-        found = self._read(f"{_RAW} WHERE {' AND '.join(where)} ORDER BY idx LIMIT ?", (*values, limit))
-        return tuple(parse_leaf(one[0]) for one in found)
-
-    def size(self) -> int:
-        """See `ports.Store`."""
-        return int(self._read("SELECT coalesce(max(idx) + 1, 0) FROM entry", ())[0][0])
 
     def watch(self, call: Callable[[int], None]) -> Callable[[], None]:
         """See `ports.Store`."""
@@ -187,51 +141,9 @@ class SqliteStore:
 
         return end
 
-    def checkpoint(self) -> str:
-        """The newest signed checkpoint as a note; empty for a log without entries."""
-        found = self._read("SELECT value FROM meta WHERE key = 'checkpoint'", ())
-        return str(found[0][0]) if found else ""
-
-    def proof(self, index: int) -> Proof:
-        """Prove that an entry is in the log at its newest checkpoint. Raises NotFound where there is no such entry."""
-        self._refuse_closed()
-        self._files.reading.execute("BEGIN")
-        try:
-            return prove(self._files.reading, index)
-        finally:
-            self._files.reading.execute("COMMIT")
-
     def _tell(self, size: int) -> None:
         for call in tuple(self._calls):
             call(size)
-
-    def _read(self, sql: str, values: Sequence[str | float]) -> list[tuple[Any, ...]]:
-        self._refuse_closed()
-        try:
-            return self._files.reading.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
-            raise NotReady(f"the database in {self._files.state} cannot be read", str(error), "look at its disk") from None
-
-    def _refuse_closed(self) -> None:
-        if self._closed:
-            raise NotReady("the store is closed", "the server is stopping", "start it again")
-
-
-def _sessions_of(action: str) -> list[str]:
-    """The sessions that an action may belong to by its name, <session>.<step>."""
-    return [action[:at] for at, one in enumerate(action) if one == "." and at]
-
-
-def _of_action(action: str) -> str:
-    """The query for an action's entries: through its session's index, and through that of odd names."""
-    among = ", ".join("?" for _ in _sessions_of(action))
-    by_session = f"{_INDEX} WHERE session IN ({among}) AND session <> '' AND action = ?"
-    return f"{by_session} UNION ALL {_INDEX} WHERE action = ? AND {schema.ODD_ACTION}"
-
-
-def _row(found: tuple[Any, ...]) -> Row:
-    table, name, version, body, state, session, due_at = found
-    return Row(table=table, id=name, version=version, body=orjson.loads(body), state=state, session=session, due_at=due_at)
 
 
 def _prepare(change: Change, at: float, future: asyncio.Future[tuple[int, ...]]) -> Job:

@@ -11,15 +11,14 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
-from flyball.backends.store.guard import Guard, Key
-from flyball.backends.store.leaf import leaf_bytes
+from flyball.backends.store.batch import Batch, Job
+from flyball.backends.store.guard import Guard
 from flyball.backends.store.schema import node_place
 from flyball.backends.store.seal import Outside, Seal
 from flyball.errors import BadInput, Fenced, StoreError, StoreFull
-from flyball.model.log import Change
 from flyball.rules.merkle import Frontier, Head, leaf_hash
 
 _MOST_JOBS = 4096  # of one batch: bounds its memory and how long the first of it waits
@@ -30,26 +29,7 @@ _FAULTS_OF_DATA = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.Progr
 
 _ENTRY = "INSERT INTO entry (idx, at, name, session, action, who, raw) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _NODE = "INSERT INTO node (place, hash) VALUES (?, ?)"
-_ROW = """INSERT INTO row (tbl, id, version, state, session, due_at, body) VALUES (?, ?, ?, ?, ?, ?, ?)
-          ON CONFLICT (tbl, id) DO UPDATE SET version = excluded.version, state = excluded.state, session = excluded.session,
-          due_at = excluded.due_at, body = excluded.body"""
-_STAYING_ROW = "UPDATE row SET version = ?, body = ? WHERE tbl = ? AND id = ?"  # touches no index: a third of the work
-_ACCOUNT = "INSERT OR REPLACE INTO account (id, spent, held) VALUES (?, ?, ?)"
-_BUCKET = "INSERT OR REPLACE INTO bucket (id, due_at) VALUES (?, ?)"
 _META = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"
-
-
-@dataclass(slots=True)
-class Job:
-    """One change on its way, encoded by the caller's thread so that nobody can alter it while it waits."""
-
-    change: Change
-    at: float
-    bodies: list[bytes]  # of its entries
-    rows: list[bytes]  # bodies of its puts
-    epochs: dict[str, int]  # session -> epoch, where it writes session rows
-    future: asyncio.Future[tuple[int, ...]]
-    answer: tuple[int, ...] | Exception = ()
 
 
 @dataclass(slots=True)
@@ -60,22 +40,6 @@ class Tail:
     last_at: float
 
 
-@dataclass(slots=True)
-class Batch:
-    """Rows to be written at the end of a transaction, one statement per table, and where the log then ends."""
-
-    size: int
-    at: float
-    entries: list[tuple[int, float, str, str, str, str, bytes]] = field(default_factory=list)
-    rows: dict[Key, tuple[str, str, int, str, str, float, bytes]] = field(default_factory=dict)
-    accounts: dict[str, tuple[str, int, int]] = field(default_factory=dict)
-    buckets: dict[str, tuple[str, float]] = field(default_factory=dict)
-
-    def is_empty(self) -> bool:
-        """Whether there is nothing to write."""
-        return not (self.entries or self.rows or self.accounts or self.buckets)
-
-
 class Writer:
     """Owns the writing connection, the tree's edge and the checkpoint outside."""
 
@@ -83,20 +47,21 @@ class Writer:
         """Take over the connection; `start` begins writing."""
         self._conn, self._tail, self._seal, self._outside, self._boot = conn, tail, seal, outside, boot
         self._guard = Guard(conn)
-        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+        self._queue: SimpleQueue[Sequence[Job] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="flyball-writer", daemon=True)
         self._note = ""
         self._unshown = 0  # batches that the checkpoint outside does not cover yet
         self.commits = 0
         self.on_written: Callable[[int], None] = lambda _size: None
+        self.before_answer: Callable[[], None] = lambda: None
 
     def start(self) -> None:
         """Begin to write."""
         self._thread.start()
 
-    def put(self, job: Job) -> None:
-        """Queue a job; its future is answered on its own loop."""
-        self._queue.put(job)
+    def put(self, jobs: Sequence[Job]) -> None:
+        """Queue jobs that are to be written together; each future is answered on its own loop."""
+        self._queue.put(jobs)
 
     def stop(self) -> None:
         """Write what is queued, then end the thread. Returns when it has ended."""
@@ -112,8 +77,8 @@ class Writer:
                 self._serve(jobs)
         self._show()
 
-    def _next(self) -> Job | None:
-        """Wait for a job. While nothing comes, bring the checkpoint outside up to date: off the path of whoever waits for an answer."""
+    def _next(self) -> Sequence[Job] | None:
+        """Wait for jobs. While nothing comes, bring the checkpoint outside up to date: off the path of whoever waits for an answer."""
         if self._unshown:
             try:
                 return self._queue.get(timeout=_IDLE_S)
@@ -127,11 +92,11 @@ class Writer:
                 self._outside.write(self._note)
             self._unshown = 0
 
-    def _drain(self, first: Job | None, jobs: list[Job]) -> bool:
+    def _drain(self, first: Sequence[Job] | None, jobs: list[Job]) -> bool:
         """Collect what is queued; False where the end was among it."""
         one = first
         while one is not None:
-            jobs.append(one)
+            jobs += one
             if len(jobs) >= _MOST_JOBS:
                 return True
             try:
@@ -154,7 +119,8 @@ class Writer:
             self._show()
 
     def _answer(self, jobs: list[Job], grown: int) -> None:
-        """Answer callers, then watchers. Runs on the event loop."""
+        """Answer callers, then watchers. Runs on the event loop; what they read from now on is what was written."""
+        self.before_answer()
         for job in jobs:
             if job.future.done():
                 continue  # the caller was cancelled; what it asked for is written nonetheless
@@ -193,61 +159,19 @@ class Writer:
         batch = Batch(self._tail.frontier.size, self._tail.last_at)
         for job in jobs:
             try:
-                job.answer = self._apply(job, batch)
+                job.answer = batch.take(job, self._guard)
             except StoreError as error:  # raised before any of the change is in the batch
                 job.answer = error
         if batch.is_empty():
             self._conn.execute("ROLLBACK")
             return
-        self._flush_rows(batch)
+        batch.write_rows(self._conn, self._guard)
         tail, note = self._flush_log(batch) if batch.entries else (self._tail, self._note)
         self._conn.execute("COMMIT")
         self.commits += 1
         if batch.entries:
             self._tail, self._note = tail, note
             self._unshown += 1
-
-    def _apply(self, job: Job, batch: Batch) -> tuple[int, ...]:
-        """Put one change into the batch if every guard lets it; give its entries' indexes. Raises Fenced or Conflict."""
-        change = job.change
-        granted = self._guard.check(change)
-        indexes = self._log(job, batch) if change.entries else ()
-        self._guard.grant(granted, job.epochs)
-        for put, body in zip(change.puts, job.rows, strict=True):
-            row = (put.table, put.id, put.expect + 1, put.state, put.session, put.due_at, body)
-            batch.rows[put.table, put.id] = row
-        for account in granted.accounts.values():
-            batch.accounts[account.id] = (account.id, account.spent, account.held)
-        for bucket in granted.buckets.values():
-            batch.buckets[bucket.id] = (bucket.id, bucket.due_at)
-        return indexes
-
-    def _log(self, job: Job, batch: Batch) -> tuple[int, ...]:
-        first, at = batch.size, max(batch.at, job.at)
-        entries = [
-            (index, at, entry.name, entry.session, entry.action, entry.who, leaf_bytes(entry, body, index, at))
-            for index, (entry, body) in enumerate(zip(job.change.entries, job.bodies, strict=True), first)
-        ]
-        batch.entries += entries
-        batch.size, batch.at = first + len(entries), at
-        return tuple(range(first, batch.size))
-
-    def _flush_rows(self, batch: Batch) -> None:
-        moving, staying = [], []
-        for key, row in batch.rows.items():
-            if self._guard.stays(key, row[3:6]):
-                staying.append((row[2], row[6], *key))
-            else:
-                moving.append(row)
-        many = self._conn.executemany
-        if moving:
-            many(_ROW, moving)
-        if staying:
-            many(_STAYING_ROW, staying)
-        if batch.accounts:
-            many(_ACCOUNT, batch.accounts.values())
-        if batch.buckets:
-            many(_BUCKET, batch.buckets.values())
 
     def _flush_log(self, batch: Batch) -> tuple[Tail, str]:
         """Write entries, nodes and a new signed checkpoint; give where the log then ends, and the checkpoint."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from unicodedata import normalize
 
 from flyball.brains.runbook.refer import settle
 from flyball.model.action import Deed, Proposal, Purpose, Status
@@ -15,6 +16,7 @@ from flyball.model.ids import Json
 from flyball.model.session import Propose, Step, View
 
 MAX_WORDS = 200  # characters of somebody else's words in a thought
+MAX_TEXT = 10 * MAX_WORDS  # characters of them that are looked at
 _IN_HAND = frozenset({Status.PROPOSED, Status.HELD, Status.ALLOWED, Status.RUNNING, Status.UNDOING})
 _UNSETTLED = _IN_HAND | {Status.UNKNOWN, Status.STUCK}
 
@@ -56,8 +58,8 @@ class Past:
 
 
 def clip(text: str) -> str:
-    """Make one short line of somebody else's words."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    """Make one short line of somebody else's words, in the one form of Unicode (NFC) that the log takes."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in normalize("NFC", text[:MAX_TEXT])).split())
     return line if len(line) <= MAX_WORDS else line[: MAX_WORDS - 1] + "…"
 
 

@@ -76,7 +76,7 @@ def _select(view: View, books: Mapping[str, Runbook]) -> Thought | Ask | Finish:
     """Choose a runbook: by the signal, or as a person answered when asked."""
     signal = view.signals[0]
     choice = choose(signal, tuple(books.values()))
-    selection: dict[str, Json] = dict(choice.doc(signal.name))
+    selection: dict[str, Json] = dict(choice.doc(clip(signal.name)))
     name, sure = choice.runbook, min(1.0, choice.candidates[0].score) if choice.candidates else 0.0
     asked = next((step for step in reversed(view.steps) if isinstance(step.answer, Ask) and step.reply), None)
     if not name and asked is not None:

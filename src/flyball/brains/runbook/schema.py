@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -21,6 +20,8 @@ import yaml
 from flyball.errors import BadInput
 from flyball.model.action import Expect
 from flyball.model.ids import Digest, Doc, Json
+from flyball.rules.digest import NotCanonical, canonical, even
+from flyball.rules.pointer import parts
 
 MAX_BYTES = 262_144
 MAX_DEPTH = 24
@@ -188,8 +189,10 @@ def _read(file: str, raw: bytes) -> Runbook:
         raise BadInput(f"{file}: {_first_line(error)}.", "The file is not plain YAML.", "Correct it.") from None
     for fault in _schema().iter_errors(doc):
         raise _bad(file, root, tuple(fault.instance_path), _first_line(fault.message))
-    for path in _not_json(doc, ()):
-        raise _bad(file, root, path, "not a finite number, text, true, false, null, list or mapping")
+    try:
+        canonical(even(doc))  # all of it may end in an action's digest or in the log
+    except NotCanonical as fault:
+        raise _bad(file, root, parts(fault.path), fault.why) from None
     return _runbook(file, raw, doc, root)
 
 
@@ -214,18 +217,6 @@ def _schema() -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(json.loads(text))
 
 
-def _not_json(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
-    """Give the places that JSON could not hold."""
-    if isinstance(value, dict):
-        for key, part in value.items():
-            yield from _not_json(part, (*path, key))
-    elif isinstance(value, list):
-        for index, part in enumerate(value):
-            yield from _not_json(part, (*path, index))
-    elif not (value is None or isinstance(value, (str, bool, int)) or (isinstance(value, float) and math.isfinite(value))):
-        yield path
-
-
 def pointer(path: tuple[str | int, ...]) -> str:
     """Write a path as a JSON pointer (RFC 6901)."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
@@ -237,8 +228,8 @@ def _line(node: yaml.Node | None, path: tuple[str | int, ...]) -> int:
     for part in path:
         if isinstance(node, yaml.MappingNode):
             found = [(key, value) for key, value in node.value if key.value == part]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            found = [(node.value[part], node.value[part])]
+        elif isinstance(node, yaml.SequenceNode) and int(part) < len(node.value):
+            found = [(node.value[int(part)], node.value[int(part)])]
         else:
             found = []
         if not found:

@@ -26,7 +26,8 @@ def _lines(doc: Mapping[str, Any], now: float) -> Iterator[str]:
     yield f"{plain(doc['title'])}  [{plain(doc.get('zone'))}]  {plain(doc['state'])}"
     yield f"  id        {plain(doc['id'])}, session {plain(doc.get('session'))}, asked by {plain(doc.get('requester'))}"
     yield f"  expires   {when(doc.get('expires_at'))} ({_left(doc, now)}); {plain(doc.get('on_expiry'))}"
-    yield f"  needs     {quorum.get('need') or 1} of {plain(quorum.get('group')) or 'anybody who may approve'}, has {quorum.get('got') or 0}"
+    group = plain(quorum.get("group")) or "anybody who may approve"
+    yield f"  needs     {quorum.get('need') or 1} of {group}, has {quorum.get('got') or 0}"
     yield f"  policy    {plain(doc.get('rule'))}: {plain(doc.get('policy_reason'))} ({plain(doc.get('policy_digest'))})"
     yield f"  digest    {plain(doc['digest'])}"
     yield ""
@@ -46,7 +47,8 @@ def _hypotheses(doc: Mapping[str, Any]) -> Iterator[str]:
     ranked = sorted(doc.get("hypotheses") or (), key=lambda one: -float(one.get("confidence") or 0))
     for one in ranked:
         state = str(one.get("state"))
-        yield f"  {float(one.get('confidence') or 0):.2f}  {plain(one.get('name'))}: {STATES.get(state, state)}. {plain(one.get('because'))}".rstrip()
+        sure, name, because = float(one.get("confidence") or 0), plain(one.get("name")), plain(one.get("because"))
+        yield f"  {sure:.2f}  {name}: {STATES.get(state, state)}. {because}".rstrip()
 
 
 def _evidence(doc: Mapping[str, Any]) -> Iterator[str]:

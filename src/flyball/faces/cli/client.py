@@ -42,7 +42,7 @@ def connect(desk: Desk) -> Api:
         try:
             url = f"http://{(desk.state / 'address').read_text().strip()}"
         except OSError:
-            raise Unreachable(f"no server has run on {desk.project.absolute()} yet", "", start) from None
+            raise Unreachable(f"no server runs on {desk.project.absolute()}", "its state holds no address", start) from None
     token, origin = desk.settings.token, "FLYBALL_TOKEN"
     if not token:
         path = desk.state / "keys" / "admin"
@@ -120,7 +120,9 @@ class Api:
             line.close()
         raise Unreachable(f"the server at {self.url} has ended", "the stream of events was closed", self._start)
 
-    def _send(self, method: str, path: str, body: bytes | None, timeout_s: float) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+    def _send(
+        self, method: str, path: str, body: bytes | None, timeout_s: float
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         parts = urlsplit(self.url)
         cls = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
@@ -149,8 +151,10 @@ class Api:
             )
         if isinstance(doc, dict) and "what" in doc:
             return cls(str(doc["what"]), str(doc.get("why", "")), str(doc.get("fix", "")))
-        if status == NotFound.status:
-            return NotFound(f"the server does not know {path}", "it is older or newer than this program", "flyball status shows its version")
+        if cls is NotFound:
+            return NotFound(
+                f"the server does not know {path}", "it is older or newer than this program", "flyball status shows its version"
+            )
         return cls(f"the server answered {status}", str(doc)[:200].strip(), "flyball doctor")
 
 

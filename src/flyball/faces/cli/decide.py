@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,7 @@ def _digest(desk: Desk, approval: str, verb: str, digest: str | None, yes: bool)
     doc = _card(desk, approval)
     if yes or doc["state"] != "waiting":  # the server says best why an ended one cannot be answered
         return str(doc["digest"])
-    stdin = click.get_text_stream("stdin")
-    if not (show.is_tty() and stdin.isatty()):
+    if not (show.is_tty() and sys.stdin.isatty()):
         raise BadInput(
             f"nobody is here to look at approval {approval}",
             "an answer binds to the digest of what was shown",

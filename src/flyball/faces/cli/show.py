@@ -16,7 +16,7 @@ import click
 from flyball.errors import BadInput
 from flyball.faces.cli.desk import Desk
 
-Column = tuple[str, Callable[[Mapping[str, Any]], Any] | str]
+Column = tuple[str, str | Callable[[Mapping[str, Any]], Any]]
 """Heading, and the field or a function of the row."""
 
 CELL = 60

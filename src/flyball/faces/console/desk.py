@@ -58,7 +58,7 @@ def needs(house: House) -> dict[str, Any]:
         "cards": approvals.waiting(store, "waiting", 50, titles(house)),
         "questions": [one for one in every if one["waiting"] == "answer"],
         "stuck": [row.body for row in store.rows("action", state="stuck", limit=50)],
-        "reviews": [row.body for row in store.rows("review", state="waiting", limit=50)],
+        "reviews": [{**row.body, "deed": _deed(house, row.id)} for row in store.rows("review", state="waiting", limit=50)],
         "going": [one for one in every if one["phase"] != "closed"],
         "today": today[:12],
         "fixed": sum(one["outcome"] == "fixed" for one in today),

@@ -51,8 +51,8 @@ def lasting(seconds: float | None) -> str:
         return f"{whole} s"
     if whole < HOUR_S:
         return f"{whole // MINUTE_S} min {whole % MINUTE_S:02d} s"
-    if whole < DAY_S:
-        return f"{whole // HOUR_S} h {whole % HOUR_S // MINUTE_S:02d} min"
+    if whole < 2 * DAY_S:
+        return f"{whole // HOUR_S} h {whole % HOUR_S // MINUTE_S:02d} min" if whole % HOUR_S else f"{whole // HOUR_S} h"
     return f"{whole // DAY_S} d {whole % DAY_S // HOUR_S} h"
 
 

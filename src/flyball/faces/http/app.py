@@ -13,6 +13,9 @@ from flyball.faces.console.app import router as console
 from flyball.faces.http import people, state, work
 from flyball.faces.http.guard import Limit, told
 
+App = FastAPI
+"""What is served: named here so that nobody else need know the framework."""
+
 
 def create(house: House, checkpoint: Callable[[], str]) -> FastAPI:
     """Build the app over a house."""

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import ORJSONResponse
 
 from flyball import wire
+from flyball.core.remote import KEY_S
 from flyball.errors import BadInput, NotFound
 from flyball.faces.http.body import said
 from flyball.faces.http.guard import Caller, TheHouse
@@ -48,6 +49,16 @@ async def answer(name: str, request: Request, who: Caller, house: TheHouse) -> d
     doc = await said(request)
     await house.reply(who, name, str(doc.get("text", "")))
     return {"session": name}
+
+
+@router.post("/sessions/{name}/key")
+async def key(name: str, request: Request, who: Caller, house: TheHouse) -> dict[str, Any]:
+    """Make a key for the remote agent of an open session. Its text is in this answer and nowhere else."""
+    ttl_s = (await said(request)).get("ttl_s", KEY_S)
+    if not isinstance(ttl_s, int | float):
+        raise BadInput("a key needs an end", "ttl_s is a number of seconds", "give ttl_s")
+    text, made = await house.remote.mint(who, house.load_session(name), float(ttl_s))
+    return {"key": text, "id": made.id, "expires_at": made.expires_at}
 
 
 @router.post("/sessions/{name}/{verb}")

@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 _CHUNK = 1_048_576  # bytes read at once
-_SPARE = 1_048_576  # bytes left free in the folder that is written to
+_SPARE = 1_048_576  # bytes left free in quarantine; on the way back a file system may be filled as it was before
 _MANIFEST = "manifest.json"
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -125,10 +125,10 @@ def release(fd: int) -> None:
     fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
 
 
-def room(place: int, size: int, what: str) -> None:
-    """Raise Refused where a folder's file system has no room for `size` bytes."""
+def room(place: int, size: int, what: str, spare: int = _SPARE) -> None:
+    """Raise Refused where a folder's file system has no room for `size` bytes and some to spare."""
     seen = os.fstatvfs(place)
-    if seen.f_bavail * seen.f_frsize < size + _SPARE:
+    if seen.f_bavail * seen.f_frsize < size + spare:
         raise Refused(f"no room for {size} bytes to {what}")
 
 
@@ -331,6 +331,7 @@ def back(asked: dict[str, Any]) -> dict[str, Any]:
         states = [stands(file, box) for file in files]
         for file, state in zip(files, states, strict=True):
             _may_return(file, state, box)
+        _may_fit([file for file, state in zip(files, states, strict=True) if state == "moved"])
         for number, (file, state) in enumerate(zip(files, states, strict=True)):
             if state == "moved":
                 _return(file, box, asked["key"])
@@ -356,12 +357,21 @@ def _may_return(file: File, state: str, box: int) -> None:
             raise Refused(f"something new lies at {file.path}")
 
 
+def _may_fit(files: list[File]) -> None:
+    """Raise Refused where the places they came from have no room for all of them, so that not even the first is touched."""
+    sizes: dict[int, int] = {}
+    for file in files:
+        with folder(split(file.path)[0]) as place:
+            device, block = os.fstat(place).st_dev, os.fstatvfs(place).f_frsize
+            sizes[device] = sizes.get(device, 0) + -(-file.size // block) * block
+            room(place, sizes[device], f"put {file.path} back", spare=0)
+
+
 def _return(file: File, box: int, key: str) -> None:
     """Put one file back under its name, which must be free."""
     head, name = split(file.path)
     part = f".{key}-{file.stored[:4]}.part"
     with folder(head) as place, regular(box, file.stored) as fd:
-        room(place, file.size, f"put {file.path} back")
         copy(fd, place, part, file)
         try:
             os.link(part, name, src_dir_fd=place, dst_dir_fd=place, follow_symlinks=False)
@@ -396,7 +406,7 @@ def main() -> int:
     except Refused as e:
         answer = {"ok": False, "error": str(e)}
     except OSError as e:
-        answer = {"ok": False, "error": f"{e.filename or 'a file'}: {e.strerror}"}
+        answer = {"ok": False, "error": f"{e.filename}: {e.strerror}" if e.filename else str(e.strerror)}
     sys.stdout.write(json.dumps(answer))
     return 0
 

@@ -1,0 +1,131 @@
+"""What is committed, read on the event loop over a connection of its own. `SqliteStore` is a reader that also writes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from flyball.backends.store import schema
+from flyball.backends.store.audit import Proof, prove
+from flyball.backends.store.leaf import parse_leaf
+from flyball.backends.store.turn import Turn
+from flyball.errors import NotReady
+from flyball.model.log import Logged, Row
+
+_RAW = "SELECT raw FROM entry"
+_INDEX = "SELECT idx FROM entry"
+_ROW = "SELECT tbl, id, version, body, state, session, due_at FROM row"
+
+
+class Reader:
+    """Reads of the log, its rows and its counters. Every method raises NotReady once the store is closed."""
+
+    def __init__(self, state: Path, reading: sqlite3.Connection, turn: Turn) -> None:
+        """Read through a connection that nothing else uses; reads of one turn of the event loop see one state."""
+        self._state = state
+        self._reading = reading
+        self._turn = turn
+        self._closed = False
+
+    def find(self, table: str, row: str) -> Row | None:
+        """See `ports.Store`."""
+        found = self._read(f"{_ROW} WHERE tbl = ? AND id = ?", (table, row))
+        return _row(found[0]) if found else None
+
+    def rows(self, table: str, *, state: str = "", session: str = "", due_by: float = 0.0, limit: int = 500) -> Sequence[Row]:
+        """See `ports.Store`."""
+        where = ["tbl = ?"]
+        values: list[str | float] = [table]
+        if state:
+            where.append("state = ?")
+            values.append(state)
+        if session:
+            where.append("session = ? AND session <> ''")
+            values.append(session)
+        if due_by:
+            where.append("due_at > 0 AND due_at <= ?")
+            values.append(due_by)
+        found = self._read(f"{_ROW} WHERE {' AND '.join(where)} ORDER BY due_at, id LIMIT ?", (*values, limit))
+        return tuple(_row(one) for one in found)
+
+    def count(self, table: str, state: str = "") -> int:
+        """See `ports.Store`."""
+        if state:
+            return int(self._read("SELECT count(*) FROM row WHERE tbl = ? AND state = ?", (table, state))[0][0])
+        return int(self._read("SELECT count(*) FROM row WHERE tbl = ?", (table,))[0][0])
+
+    def counter(self, account: str) -> tuple[int, int]:
+        """See `ports.Store`."""
+        found = self._read("SELECT spent, held FROM account WHERE id = ?", (account,))
+        return (found[0][0], found[0][1]) if found else (0, 0)
+
+    def bucket(self, name: str) -> float:
+        """See `ports.Store`."""
+        found = self._read("SELECT due_at FROM bucket WHERE id = ?", (name,))
+        return float(found[0][0]) if found else 0.0
+
+    def entries(self, *, session: str = "", action: str = "", after: int = -1, limit: int = 1000, name: str = "") -> Sequence[Logged]:
+        """See `ports.Store`. Without a session or an action, a name is found by reading on from `after`."""
+        where = ["idx > ?"]
+        values: list[str | float] = [after]
+        if action and not session:
+            where.append(f"idx IN ({_of_action(action)})")
+            values += [*_sessions_of(action), action, action]
+        for column, value in (("session", session), ("action", action), ("name", name)):
+            if value:
+                where.append(f"{column} = ? AND {column} <> ''")
+                values.append(value)
+        found = self._read(f"{_RAW} WHERE {' AND '.join(where)} ORDER BY idx LIMIT ?", (*values, limit))
+        return tuple(parse_leaf(one[0]) for one in found)
+
+    def size(self) -> int:
+        """See `ports.Store`."""
+        return int(self._read("SELECT coalesce(max(idx) + 1, 0) FROM entry", ())[0][0])
+
+    def checkpoint(self) -> str:
+        """The newest signed checkpoint as a note; empty for a log without entries."""
+        found = self._read("SELECT value FROM meta WHERE key = 'checkpoint'", ())
+        return str(found[0][0]) if found else ""
+
+    def proof(self, index: int) -> Proof:
+        """Prove that an entry is in the log at its newest checkpoint. Raises NotFound where there is no such entry."""
+        self._refuse_closed()
+        self._turn.end_snapshot()
+        self._reading.execute("BEGIN")
+        try:
+            return prove(self._reading, index)
+        finally:
+            self._reading.execute("COMMIT")
+
+    def _read(self, sql: str, values: Sequence[str | float]) -> list[tuple[Any, ...]]:
+        self._refuse_closed()
+        try:
+            self._turn.begin_snapshot()
+            return self._reading.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise NotReady(f"the database in {self._state} cannot be read", str(error), "look at its disk") from None
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise NotReady("the store is closed", "the server is stopping", "start it again")
+
+
+def _sessions_of(action: str) -> list[str]:
+    """The sessions that an action may belong to by its name, <session>.<step>."""
+    return [action[:at] for at, one in enumerate(action) if one == "." and at]
+
+
+def _of_action(action: str) -> str:
+    """The query for an action's entries: through its session's index, and through that of odd names."""
+    among = ", ".join("?" for _ in _sessions_of(action))
+    by_session = f"{_INDEX} WHERE session IN ({among}) AND session <> '' AND action = ?"
+    return f"{by_session} UNION ALL {_INDEX} WHERE action = ? AND {schema.ODD_ACTION}"
+
+
+def _row(found: tuple[Any, ...]) -> Row:
+    table, name, version, body, state, session, due_at = found
+    return Row(table=table, id=name, version=version, body=orjson.loads(body), state=state, session=session, due_at=due_at)

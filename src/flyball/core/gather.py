@@ -1,0 +1,136 @@
+"""The only look-ups that a decision rests on. Called by the door before an action is admitted to run, and by `attempt` right before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from flyball import wire
+from flyball.core.keys import Keys
+from flyball.core.question import question
+from flyball.core.record import pin
+from flyball.core.visit import Visit
+from flyball.errors import NotReady
+from flyball.model.action import Action, Reach, Recipe
+from flyball.model.approval import Approval
+from flyball.model.decision import Facts
+from flyball.model.grant import Freeze, Sort, Standing
+from flyball.model.ids import Digest
+from flyball.model.money import Account, Bucket
+from flyball.ports import Plugs
+from flyball.rules.provenance import lowest
+from flyball.rules.zone import zone_of
+
+
+class Gather:
+    """Gathers facts. What cannot be found out is missing, and a missing fact never widens."""
+
+    def __init__(self, plugs: Plugs, keys: Keys, pins: Mapping[str, Digest]) -> None:
+        """Keep the ports and the digests that kinds are pinned by."""
+        self.plugs, self.keys, self.pins = plugs, keys, pins
+
+    def gather(self, action: Action, visit: Visit, *, recipe: Recipe | None = None, attempt: int = 1) -> Facts:
+        """Look everything up that a decision may look at: the only look-ups there are."""
+        plugs, rules = self.plugs, self.plugs.rules
+        now = plugs.clock.now()
+        kind = plugs.kinds.get(action.kind)
+        target = rules.catalogue.get(action.target)
+        key = self.keys.load(visit.who.key.id)
+        chain, whole = self.keys.chain(key.grant) if key else ((), False)
+        approval = self.find_approval(action)
+        agent = rules.agents.get(action.agent)
+        cost = kind.spec.cost_micros if kind else 0
+        blast = recipe.blast if recipe else {}
+        targets = blast.get("targets", 1)
+        standing = self._standing(action)
+        facts = Facts(
+            now=now,
+            spec=kind.spec if kind else None,
+            enabled=kind is not None and action.kind_digest == self.pins[action.kind],
+            target=target,
+            args_fault=plugs.validator.fault(kind.spec.args, wire.plain(action.args)) if kind else "",
+            key=key,
+            chain=chain,
+            chain_whole=whole,
+            uses_left=min((grant.uses - self._drawn(f"uses:{grant.id}") for grant in chain), default=0),
+            freezes=self._freezes(),
+            policy_digest=Digest(plugs.policy.digest),
+            context=lowest(action.provenance),
+            cost_micros=cost,
+            budget=self._account(chain[0].id) if chain else None,
+            budget_cap=chain[0].budget_micros if chain else 0,
+            pace=tuple((Bucket(id=name, due_at=plugs.store.bucket(name)), *self.rate(action.kind)) for name in buckets(action)),
+            approval=approval,
+            approvers=self.standing_voters(approval) if approval else (),
+            standing=standing,
+            standing_left=standing.uses - self._drawn(f"standing:{standing.id}") if standing else 0,
+            recipe=recipe,
+            before_digest=pin(recipe.before) if recipe else Digest(""),
+            level=plugs.box.level.value,
+            overdue_reviews=sum(
+                row.body.get("agent") == action.agent for row in plugs.store.rows("review", state="waiting", due_by=now, limit=100)
+            ),
+            breakpoints=rules.breakpoints if kind and kind.spec.reach is Reach.WRITE else (),
+            attempt=attempt,
+            shadow=rules.shadow or visit.session.shadow,
+            extra={"cost_micros": float(cost), "targets": float(targets) if isinstance(targets, int | float) else 1.0},
+        )
+        if kind and target and not facts.args_fault and plugs.policy.count:
+            answer = plugs.policy.ask(question(action, facts, visit.session, agent))
+            zone = zone_of(kind.spec, target, answer, overdue=facts.overdue_reviews)
+            facts = replace(facts, policy=answer, zone=zone)
+        return facts
+
+    def rate(self, kind: str) -> tuple[float, float]:
+        """Give burst and interval of a kind."""
+        return self.plugs.rules.rates.kinds.get(kind, self.plugs.rules.rates.default)
+
+    def _freezes(self) -> tuple[Freeze, ...] | None:
+        try:
+            return self.plugs.freezer.freezes()
+        except NotReady:
+            return None
+
+    def _drawn(self, account: str) -> int:
+        return sum(self.plugs.store.counter(account))
+
+    def _account(self, grant: str) -> Account:
+        spent, held = self.plugs.store.counter(f"budget:{grant}")
+        return Account(id=f"budget:{grant}", spent=spent, held=held)
+
+    def _standing(self, action: Action) -> Standing | None:
+        row = self.plugs.store.find("standing", f"{action.agent}|{action.kind}|{action.target}")
+        return wire.parse(Standing, row.body) if row else None
+
+    def find_approval(self, action: Action) -> Approval | None:
+        """Give the approval of this action, or the one of the plan it belongs to."""
+        row = self.plugs.store.find("approval", action.id)
+        if row is None:
+            for other in self.plugs.store.rows("approval", session=action.session, state="approved"):
+                covers = other.body.get("covers")
+                if isinstance(covers, list) and action.digest in covers:
+                    row = other
+        return replace(wire.parse(Approval, row.body), version=row.version) if row else None
+
+    def may_vote(self, approval: Approval, who: str) -> str:
+        """Say why somebody may not answer, or "" where they may: a person, active, in the group, and not the asker."""
+        principal = self.keys.find_principal(who)
+        if principal is None or principal.sort is not Sort.PERSON:
+            return "only a person may answer an approval"
+        if not principal.active:
+            return "this account is not active"
+        if who == approval.requester:
+            return "the one who asks never approves"
+        if approval.group and approval.group not in principal.groups:
+            return f"policy asks for somebody of the group {approval.group!r}"
+        return ""
+
+    def standing_voters(self, approval: Approval) -> tuple[str, ...]:
+        """Give the distinct people whose yes counts now: somebody who has left the group since does not."""
+        said_yes = {vote.by for vote in approval.votes if vote.verb == "approve"}
+        return tuple(sorted(who for who in said_yes if not self.may_vote(approval, who)))
+
+
+def buckets(action: Action) -> tuple[str, ...]:
+    """Name the pace buckets of an action: one per agent and kind, one per target and kind."""
+    return (f"pace:agent:{action.agent}:{action.kind}", f"pace:target:{action.target}:{action.kind}")

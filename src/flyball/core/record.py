@@ -1,0 +1,108 @@
+"""What is written about an action: its decision, its entries, its row. One transaction, fenced by the session's epoch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flyball import wire
+from flyball.core.visit import Visit
+from flyball.model.action import Deed, Status
+from flyball.model.decision import Judged
+from flyball.model.ids import Digest, Doc
+from flyball.model.log import Change, Entry, Put
+from flyball.ports import Plugs
+from flyball.rules.digest import commit, digest, even
+from flyball.rules.lifecycle import move
+
+
+class Record:
+    """Writes what the door and what lies behind it decided and did."""
+
+    def __init__(self, plugs: Plugs) -> None:
+        """Keep the ports."""
+        self.plugs = plugs
+
+    @staticmethod
+    def decided(deed: Deed, judged: Judged, status: Status) -> Deed:
+        """Give the deed with a decision and its next status."""
+        facts = judged.facts
+        to = deed.status if deed.status is status else move(deed.status, status)
+        return replace(
+            deed,
+            status=to,
+            zone=facts.zone,
+            decision=judged.decision.check,
+            why=judged.decision.why,
+            policy_digest=facts.policy_digest,
+            cost_micros=facts.cost_micros,
+            recipe=facts.recipe or deed.recipe,
+        )
+
+    def decision_body(self, deed: Deed, judged: Judged) -> Doc:
+        """Give what the log keeps of a decision: what, why, by which rule, on what authority."""
+        action, facts, policy = deed.action, judged.facts, judged.facts.policy
+        spec = facts.spec
+        args = wire.plain(action.args)
+        for at in spec.sensitive if spec else ():
+            name = at.removeprefix("/")
+            if name in args:
+                args[name] = commit(self.plugs.clock.salt(), name, args[name])
+        return {
+            "verdict": judged.decision.verdict.name.lower(),
+            "check": judged.decision.check,
+            "why": judged.decision.why,
+            "opinions": [[one.verdict.name.lower(), one.check, one.why] for one in judged.opinions],
+            "zone": facts.zone.value,
+            "kind": action.kind,
+            "kind_digest": action.kind_digest,
+            "target": action.target,
+            "args": args,
+            "digest": action.digest,
+            "purpose": action.purpose.value,
+            "reason": action.why,
+            "confidence": float(action.confidence),
+            "hypothesis": action.hypothesis,
+            "evidence": list(action.evidence),
+            "provenance": {at: [one.origin, one.integrity.name.lower(), one.endorsed] for at, one in action.provenance.items()},
+            "policy": [facts.policy_digest, policy.rule, policy.effect, policy.reason] if policy else [facts.policy_digest],
+            "grant": facts.chain[0].id if facts.chain else "",
+            "level": facts.level,
+        }
+
+    @staticmethod
+    def entry(name: str, deed: Deed, visit: Visit, body: Doc) -> Entry:
+        """Give a log entry about a deed."""
+        who = visit.who
+        return Entry(
+            name=name,
+            who=who.principal.id,
+            session=deed.action.session,
+            action=deed.action.id,
+            behalf=who.principal.owner,
+            origin=who.origin,
+            body=body,
+        )
+
+    async def write(self, deed: Deed, entries: tuple[Entry, ...], visit: Visit, *, more: Change | None = None) -> None:
+        """Write a deed's row with its entries, fenced by the session's epoch; `more` rides in the same transaction."""
+        more = more or Change()
+        change = Change(
+            entries=(*entries, *more.entries),
+            puts=(row_of(deed), *more.puts),
+            draws=more.draws,
+            settles=more.settles,
+            passes=more.passes,
+            fence=(visit.session.id, visit.session.epoch),
+        )
+        await self.plugs.store.commit(change)
+
+
+def pin(noun: object) -> Digest:
+    """Give the digest of any noun: whole floats are written as integers, as RFC 8785 does."""
+    return digest(even(wire.plain(noun)))
+
+
+def row_of(deed: Deed) -> Put:
+    """Give the row of a deed."""
+    body = wire.dump(deed)
+    return Put(table="action", id=deed.action.id, expect=deed.version, body=body, state=deed.status.value, session=deed.action.session)
