@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ import yaml
 
 from flyball import project
 from flyball.backends.store.audit import Report, verify
+from flyball.lab import estate
+from flyball.lab.home import Lab, http_status
 
 ROOT = Path(__file__).parents[1]
 START_S = 20.0
@@ -311,3 +313,63 @@ def counting(folder: Path, names: Sequence[str]) -> list[dict[str, Any]]:
 def count_of(folder: Path, name: str) -> int:
     """How often a counting service was restarted."""
     return int((folder / name / "count").read_text())
+
+
+@dataclass
+class Incident:
+    """A lab and the server that looks after it."""
+
+    home: Path
+    live: Live
+    second: str = ""  # key of the person who answers approvals
+
+    @property
+    def lab(self) -> Lab:
+        return Lab(self.home)
+
+    @classmethod
+    def begin(cls, folder: Path, *, prometheus: bool = False, argv: Sequence[str] = (), repeat_s: float = 5.0) -> Incident:
+        """Start both; the lab sends its alerts to the server."""
+        one = cls(folder / "lab", Live(folder / "project", argv=argv))
+        try:
+            one._begin(prometheus=prometheus, repeat_s=repeat_s)
+        except BaseException:
+            one.end()
+            raise
+        return one
+
+    def _begin(self, *, prometheus: bool, repeat_s: float) -> None:
+        estate.start(self.home, "", "", prometheus=prometheus)
+        self.live.write(project.of_lab(estate.catalogue(self.home)))
+        self.live.edit("flyball.yaml", lambda doc: doc["pace"].update({"process.restart": {"burst": 20, "every_s": 1}}))
+        self.live.start()
+        self.second = self.live.mint("person:second", "read", "approve")
+        token = self.live.mint("service:prober", "signal")
+        estate.start(self.home, f"{self.live.url}/v1/signals/alertmanager", token, prometheus=prometheus, repeat_s=repeat_s)
+
+    def suffer(self, fault: str, within_s: float = 60.0, *, sessions: int = 1) -> list[dict[str, Any]]:
+        """Break one thing, answer what is asked, and give the sessions that it led to once they are closed."""
+        known = {one["id"] for one in self.live.sessions()}
+        estate.break_(self.home, fault)
+        return self.close(known, within_s, sessions=sessions)
+
+    def close(self, known: Collection[str], within_s: float = 60.0, *, sessions: int = 1) -> list[dict[str, Any]]:
+        """Wait until there are so many sessions beside the known ones and all of them are closed."""
+
+        def closed() -> list[dict[str, Any]]:
+            self.live.approve_all(self.second)
+            new = [one for one in self.live.sessions() if one["id"] not in known]
+            return new if len(new) >= sessions and all(one["phase"] == "closed" for one in new) else []
+
+        return list(until(closed, within_s, f"{sessions} closed session(s)"))
+
+    def well(self) -> None:
+        """Heal whatever is left, and wait until no alert fires any more."""
+        estate.heal(self.home)
+        until(lambda: http_status(self.lab.web_url("/")) == 200, 15, "web's page")
+        until(lambda: all(state != "firing" for state, _ in self.live.rows("signal").values()), 20, "the end of every alert")
+
+    def end(self) -> None:
+        """Stop both."""
+        self.live.kill()
+        estate.stop(self.home)

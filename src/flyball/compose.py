@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 import orjson
+import structlog
 
 from flyball import kinds, sources
 from flyball.backends.caller_http import HttpCaller
@@ -25,6 +26,7 @@ from flyball.backends.clock import SystemClock
 from flyball.backends.engine_asyncio import AsyncioEngine
 from flyball.backends.freezer_file import FileFreezer
 from flyball.backends.sandbox import choose
+from flyball.backends.sandbox.orphan import Leash, end_boxes_of
 from flyball.backends.store.sqlite import SqliteStore
 from flyball.backends.tracer_otel import OtelTracer
 from flyball.backends.validator_jsonschema import JsonSchemaValidator
@@ -33,7 +35,7 @@ from flyball.brains.runbook import load as load_runbooks
 from flyball.config import Whole
 from flyball.core.house import House
 from flyball.core.keys import Who
-from flyball.errors import BadInput, NotReady, UserError
+from flyball.errors import BadInput, NotReady, StoreError, TooLarge, UserError
 from flyball.faces.http import web
 from flyball.faces.http.app import App, create
 from flyball.model.box import Level
@@ -43,6 +45,7 @@ from flyball.model.log import Change, Entry
 from flyball.ports import Brain, Kind, Plugs, Source
 from flyball.sources.schedule import check, last_tick, next_tick
 
+log = structlog.get_logger("flyball.server")
 ADMIN_SCOPES = ("read", "signal", "approve", "review", "operate", "admin")
 ADMIN_S = 30 * 86_400.0
 TICK_S = 1.0
@@ -80,23 +83,35 @@ class Server:
     async def work(self) -> None:
         """Run the engine, the schedules and the drop folder until cancelled."""
         await self.house.start()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.engine.run(self.house.advance), name="engine")
-            group.create_task(self._tick(), name="clock")
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.engine.run(self.house.advance), name="engine")
+                group.create_task(self._tick(), name="clock")
+        except* NotReady as faults:
+            raise faults.exceptions[0] from None
 
     async def _tick(self) -> None:
         """Look once a second: freezes made while nobody looked, schedules due, specs dropped."""
         due = {one.name: self._first_due(one.name, one.cron) for one in self.whole.project.schedules}
         while True:
-            with suppress(NotReady):
-                await self.house.switch.notice()
-            now = self.house.plugs.clock.now()
-            for one in self.whole.project.schedules:
-                if now >= due[one.name]:
-                    await self._deliver("schedule", orjson.dumps({**one.model_dump(), "tick": due[one.name]}))
-                    due[one.name] = next_tick(one.cron, now)
-            await self._dropped()
+            if not self.store.held():
+                raise NotReady(
+                    "another server has taken this state over", "it was started with --takeover", "nothing to do here: this server ends"
+                )
+            try:
+                await self._look(due)
+            except (StoreError, UserError) as fault:  # a full disk or a freeze that cannot be read must not end the server: it looks again
+                log.warning("look failed", fault=str(fault))
             await self.house.plugs.clock.sleep(TICK_S)
+
+    async def _look(self, due: dict[str, float]) -> None:
+        await self.house.switch.notice()
+        now = self.house.plugs.clock.now()
+        for one in self.whole.project.schedules:
+            if now >= due[one.name]:
+                await self._deliver("schedule", orjson.dumps({**one.model_dump(), "tick": due[one.name]}))
+                due[one.name] = next_tick(one.cron, now)
+        await self._dropped()
 
     def _first_due(self, name: str, cron: str) -> float:
         """Give the tick that was missed while the server was down, if one was and the schedule had run before; else the next one."""
@@ -114,8 +129,13 @@ class Server:
         if not self.whole.project.drop or "spec" not in self.house.plugs.sources:
             return
         for path in sorted((self.whole.folder / self.whole.project.drop).glob("*.yaml")):
-            await self._deliver("spec", path.read_bytes())
-            path.unlink()
+            try:
+                await self._deliver("spec", path.read_bytes())
+                path.unlink()
+            except (OSError, TooLarge) as fault:  # one that cannot be taken is put aside, and the next one is looked at
+                log.warning("spec not taken", path=str(path), fault=str(fault))
+                with suppress(OSError):
+                    path.rename(path.with_suffix(".refused"))
 
     def insider(self, name: str) -> Who:
         """Give the server's own service as a caller: it may bring signals in and nothing else."""
@@ -147,12 +167,14 @@ async def build(folder: Path, *, takeover: bool = False, accept: tuple[str, ...]
                 f"agent {agent.name}: there is no brain {agent.brain!r}", f"known are {', '.join(chosen_brains)}, remote", "mend it"
             )
     store = SqliteStore.open(whole.state, now=clock.now, takeover=takeover, accept=accept)
+    if store.pushed:
+        end_boxes_of(store.pushed)
     engine = AsyncioEngine(clock)
     plugs = Plugs(
         store=store,
         clock=clock,
         policy=policy,
-        box=box,
+        box=Leash(box, store.held),
         caller=HttpCaller(),
         engine=engine,
         freezer=FileFreezer(whole.state),

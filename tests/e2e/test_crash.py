@@ -7,6 +7,7 @@ last checkpoint signed, no effect ran twice, and everything that was under way c
 from __future__ import annotations
 
 import random
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from live import Live, count_of, counting, spec, until
+from flyball.lab import estate
+from live import Incident, Live, count_of, counting, spec, until
 
 WAYS = 16
 AGAIN_S = 30.0
@@ -166,3 +168,62 @@ def check_stream(live: Live, clients: list[Client], targets: Path) -> None:
         assert {name for name, _ in told} <= {name for name, _ in ends}, "acknowledged, and not in the log"
     lost = sum(entry == "action.unknown" for _, entry in entries)
     print(f"{sum(len(client.acknowledged) for client in clients)} actions acknowledged, {lost} cut off between intent and outcome")
+
+
+TOUR = ("kill", "disk", "config")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_kill_in_the_tour(tmp_path: Path, seed: int, request: pytest.FixtureRequest) -> None:
+    chance, incident = random.Random(seed + 1), Incident.begin(tmp_path)
+    try:
+        for number in range(kills(request, 4)):
+            fault = TOUR[number % len(TOUR)]
+            pause = chance.uniform(0.0, {"kill": 5.0, "disk": 3.0, "config": 12.0}[fault])
+            told = interrupted(incident, fault, pause)
+            print(f"{fault}: killed {pause:.3f} s after the fault, {told}")
+        incident.live.stop()
+        assert incident.live.verify().ok
+    finally:
+        incident.end()
+
+
+def interrupted(incident: Incident, fault: str, pause: float) -> str:
+    """Break, kill the server at one moment, start it again, and see everything through; gives what came of it."""
+    live, known = incident.live, {one["id"] for one in incident.live.sessions()}
+    before = restarts(incident)
+    estate.break_(incident.home, fault)
+    end = time.monotonic() + pause
+    while time.monotonic() < end:  # answer what is asked meanwhile, so that the moment may also hit what was approved
+        live.approve_all(incident.second)
+        time.sleep(0.05)
+    kept = live.checkpoint()
+    live.kill()
+    report = live.verify(kept)
+    assert report.ok, report.lines
+    live.start()
+    met = incident.close(known, 90)
+    outcomes = [one["outcome"] for one in met]
+    assert set(outcomes) <= {"fixed", "resolved"}, met
+    assert estate.status(incident.home)["broken"] == []
+    incident.well()
+    ours = {one["id"] for one in incident.close(known, 60)}
+    rows = {name: row for name, row in live.rows("action").items() if row[1]["action"]["session"] in ours}
+    assert {state for state, _ in rows.values()} <= set(ENDED)
+    ran = [body["action"] for state, body in rows.values() if state in ("done", "undone") and body["action"]["kind"] == "process.restart"]
+    assert restarts(incident) - before == sum(one["target"] == "web" for one in ran) + (fault == "config"), (
+        "an effect that ran twice or got lost"
+    )
+    undone = {name for name, (state, _) in rows.items() if state == "undone"}
+    reverts = [name for name, (state, body) in rows.items() if state == "done" and body["action"]["kind"] == "git.revert"]
+    marks = subprocess.run(
+        ["git", "-C", str(incident.lab.config_file.parent), "log", "--format=%B"], capture_output=True, text=True, check=True
+    ).stdout
+    assert [name for name in reverts if marks.count(f"Flyball-Action: {name}\n") != 1] == []
+    return f"{', '.join(outcomes)}; {len(rows)} actions, {len(undone)} put back"
+
+
+def restarts(incident: Incident) -> int:
+    """How often web was restarted on request, by the supervisor's own count."""
+    return int(incident.lab.ctl("status", "web")["restarts"])

@@ -68,7 +68,7 @@ class House:
         for phase in (Phase.OPEN, Phase.PARKED):
             for row in self.plugs.store.rows("session", state=phase.value, limit=100_000):
                 if not self._asleep(row):
-                    self.plugs.engine.wake(row.id, 0.0 if row.body.get("waiting") in ("approval", "answer") else row.due_at)
+                    self.plugs.engine.wake(row.id, 0.0 if row.body.get("waiting") in ("approval", "answer", "brain") else row.due_at)
                 elif row.due_at:
                     self.plugs.engine.wake(row.id, row.due_at)
         self.plugs.engine.wake("")

@@ -23,6 +23,7 @@ class Lock:
 
     path: Path
     fd: int
+    pushed: int = 0  # process id of the holder that this lock pushed aside
 
     def held(self) -> bool:
         """Whether the file at the path still is the one that this process locked."""
@@ -67,9 +68,28 @@ def _replace(path: Path) -> Lock:
     fresh.unlink(missing_ok=True)
     fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    lock = _sign(Lock(path, fd))
+    lock = _sign(Lock(path, fd, _holder(path)))
     fresh.replace(path)
     return lock
+
+
+def _holder(path: Path) -> int:
+    """Give the process id of whoever holds the lock now, as the kernel knows it; 0 where nobody does."""
+    try:
+        said = path.read_text().strip()
+        there = path.stat()
+        held = any(_same(one, there) for one in Path(f"/proc/{int(said)}/fd").iterdir())
+    except (OSError, ValueError):
+        return 0
+    return int(said) if held else 0
+
+
+def _same(fd: Path, there: os.stat_result) -> bool:
+    try:
+        found = fd.stat()
+    except OSError:
+        return False
+    return (found.st_dev, found.st_ino) == (there.st_dev, there.st_ino)
 
 
 def _sign(lock: Lock) -> Lock:
