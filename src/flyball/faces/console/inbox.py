@@ -133,7 +133,7 @@ def why_not(house: House, who: Who, name: str) -> str:
         return f"it is {approval.state.value}"
     if any(vote.by == who.principal.id for vote in approval.votes):
         return "you have answered already; every person counts once"
-    return may(who, "approve") or house.approvals.may_vote(approval, who.principal.id)
+    return may(who, "approve") or house.door.facts.may_vote(approval, who.principal.id)
 
 
 def inbox(request: Request, house: House, name: str, *, asked: Asked, **more: Any) -> Response:
