@@ -68,11 +68,12 @@ class Live:
     process: subprocess.Popen[bytes] | None = None
     key: str = ""
     starts: int = 0
+    disk: Path | None = None  # the state folder, where it is not in the project
     argv: Sequence[str] = ()  # what the server is started through, such as setpriv
 
     @property
     def state(self) -> Path:
-        return self.folder / "state"
+        return self.disk or self.folder / "state"
 
     @property
     def url(self) -> str:
