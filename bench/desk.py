@@ -13,6 +13,7 @@ from flyball.backends.policy_regopy import load as load_policy  # first of all: 
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from flyball.backends.store.sqlite import SqliteStore
 from flyball.backends.tracer_otel import OtelTracer
 from flyball.backends.validator_jsonschema import JsonSchemaValidator
 from flyball.core.house import House
-from flyball.core.keys import agent_principal
+from flyball.core.keys import Who, agent_principal
 from flyball.core.sessions import row_of
 from flyball.errors import NotReady
 from flyball.model.action import Outcome, Proposal, Purpose, Reach, Recipe, Seen
@@ -229,7 +230,6 @@ class Desk:
     engine: AsyncioEngine
     policy: Any
     kinds: Mapping[str, NoopKind]
-    provider: TracerProvider
     taken: int = 0
     seats: list[Seat] = field(default_factory=list)
 
@@ -262,7 +262,9 @@ class Desk:
         principal = agent_principal(AGENT, agent.owner)
         if house.keys.find_principal(principal.id) is None:
             await house.keys.add(principal, by="service:bench")
-        text, _ = await house.keys.mint(principal, ("act",), ttl_s=DAY_S, by="service:bench", grant=grant)
+        text, key = await house.keys.mint(principal, ("act",), ttl_s=DAY_S, by="service:bench", grant=grant)
+        who = Who(principal=principal, key=key, origin="bench")
+        house.sessions.adopt(session, (who, who))
         made = Seat(session=session, key=text)
         self.seats.append(made)
         return made
@@ -282,7 +284,6 @@ class Desk:
 
     def close(self) -> None:
         """Let go of everything."""
-        self.provider.shutdown()
         self.policy.close()
         self.store.close()
 
@@ -292,11 +293,17 @@ def said() -> dict[str, Any]:
     return {name: value for name, value in wire.dump(proposal()).items() if name not in {"evidence", "verify"}}
 
 
-def open_desk(folder: Path, *, instant: bool = False) -> Desk:
-    """Build a house in a folder; what the folder holds already is gone on with."""
+@cache
+def tracing() -> None:
+    """Set OpenTelemetry's SDK up, once per process: real spans, batched, exported to nowhere."""
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(NoExporter()))
     trace.set_tracer_provider(provider)
+
+
+def open_desk(folder: Path, *, instant: bool = False) -> Desk:
+    """Build a house in a folder; what the folder holds already is gone on with."""
+    tracing()
     clock = SystemClock()
     held: Any = InstantPolicy()
     if not instant:
@@ -320,4 +327,4 @@ def open_desk(folder: Path, *, instant: bool = False) -> Desk:
         sources={"bench": OneSource()},
         rules=rules(),
     )
-    return Desk(House(plugs), store, engine, held, kinds, provider)
+    return Desk(House(plugs), store, engine, held, kinds)

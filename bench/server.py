@@ -35,7 +35,9 @@ async def echo(request: Request) -> Response:
 
 async def serve(app: ASGIApp, keys: Sequence[str]) -> None:
     """Serve as `compose.serve` does, until nobody holds our standard input any more."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named: asyncio then turns Nagle's delay off
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(512)
     listener.setblocking(False)  # noqa: FBT003 the socket API's own flag
     config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", server_header=False)
     web = uvicorn.Server(config)

@@ -53,7 +53,7 @@ class Line:
 async def measure(_folder: Path, orders: child.Orders) -> child.Orders:
     """Start a server, warm it up, measure it."""
     argv = [sys.executable, str(Path(__file__).with_name("server.py")), json.dumps(orders)]
-    server = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    server = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: ASYNC220 nothing else runs yet
     try:
         told = json.loads(await asyncio.to_thread(server.stdout.readline))
         lines = [Line(key) for key in told["keys"]]

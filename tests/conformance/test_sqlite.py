@@ -289,6 +289,7 @@ async def test_no_read_by_session_action_or_due_time_scans_a_table(tmp_path: Pat
     store.find("approval", "a")
     store.size()
     store._files.reading.set_trace_callback(None)
+    asked.remove("BEGIN")  # one snapshot for all of them
     assert len(asked) == 10
     for sql in asked:
         plan = [line[3] for line in store._files.reading.execute(f"EXPLAIN QUERY PLAN {sql}")]

@@ -5,7 +5,6 @@ from __future__ import annotations
 # except Exception: only at the boundary of a loop that must go on. path -> (how many, why). At most three in core, none below it.
 BROAD: dict[str, tuple[int, str]] = {
     "src/flyball/core/guard.py": (1, "where a plug's fault becomes a value: an intent must be settled whatever the plug does"),
-    "src/flyball/faces/cli/main.py": (1, "the boundary of the program: a person never sees a traceback"),
     "src/flyball/backends/engine_asyncio.py": (1, "one session's fault must not stop the engine; it is logged and looked at again"),
     "src/flyball/backends/policy_regopy.py": (1, "whatever the foreign engine raises is a deny; the thread must answer the next question"),
     "src/flyball/backends/store/writer.py": (1, "the writing thread must answer every future of a batch, whatever went wrong"),

@@ -83,9 +83,9 @@ class Advance:
         answer = await self._next(session, steps)
         if answer is None:
             return session, await self._abroad(session)
-        if isinstance(answer, Finish):
-            return await self._close(session, answer, steps), None
         try:
+            if isinstance(answer, Finish):
+                return await self._close(session, answer, steps), None
             session = await self._step(session, answer)
         except (BadInput, TooLarge) as fault:
             why = f"the brain's answer cannot be written down: {fault.what}"

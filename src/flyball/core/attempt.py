@@ -152,7 +152,7 @@ class Attempt:
                 kept, fault = self._contract(kind, outcome)
                 if fault and kind.spec.reach is Reach.WRITE:
                     return None, fault  # it may well have happened: its word counts for nothing now, so somebody must look
-                return replace(kept, took_s=took, level=self.plugs.box.level.value), ""
+                return replace(kept, took_s=took, tries=attempt, level=self.plugs.box.level.value), ""
             await self.plugs.clock.sleep(pause_s(attempt, self.plugs.clock.salt()[0] / 255))
             attempt += 1
 
@@ -192,7 +192,13 @@ class Attempt:
         now, more = self.plugs.clock.now(), more or Change()
         status = move(deed.status, Status.DONE if outcome.ok else Status.FAILED)
         puts = list(more.puts)
-        body: dict[str, Json] = {"ok": outcome.ok, "error": outcome.error, "took_s": round(outcome.took_s, 6), "level": outcome.level}
+        body: dict[str, Json] = {
+            "ok": outcome.ok,
+            "error": outcome.error,
+            "took_s": round(outcome.took_s, 6),
+            "tries": outcome.tries,
+            "level": outcome.level,
+        }
         settled = replace(deed, status=status, outcome=replace(outcome, result=None), settled_at=now)
         if outcome.result is not None:
             value = self.value(f"{deed.action.id}.out", outcome, deed)

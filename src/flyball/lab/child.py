@@ -13,6 +13,9 @@ from pathlib import Path
 from flyball.lab import estate
 from flyball.lab.home import Lab, end_process, wait_until
 
+Born = subprocess.Popen[bytes]
+"""A child that this process has started."""
+
 
 def enter_namespace(arguments: Sequence[str]) -> None:
     """Become the same program inside a user and mount namespace of its own, where a tmpfs can be mounted. Returns only if not needed."""
@@ -21,7 +24,7 @@ def enter_namespace(arguments: Sequence[str]) -> None:
         os.execvp(argv[0], argv)  # noqa: S606 no shell is wanted: the same program goes on under another name
 
 
-def start(home: Path, name: str, argv: Sequence[str]) -> subprocess.Popen[bytes]:
+def start(home: Path, name: str, argv: Sequence[str]) -> Born:
     """Start a child in a session of its own (Ctrl-C does not reach it); its output goes to ``home/NAME.out`` and ``NAME.err``."""
     home.mkdir(parents=True, exist_ok=True)
     with (home / f"{name}.out").open("wb") as out, (home / f"{name}.err").open("wb") as err:
@@ -30,11 +33,11 @@ def start(home: Path, name: str, argv: Sequence[str]) -> subprocess.Popen[bytes]
     return born
 
 
-def end(home: Path, name: str, born: "subprocess.Popen[bytes] | None" = None, grace_s: float = 8.0) -> None:
+def end(home: Path, name: str, born: Born | None = None, grace_s: float = 8.0) -> None:
     """End a child by its pid file, politely and then not, whether or not this process has started it."""
     end_process(Lab(home.absolute()), name, grace_s=grace_s)
     if born is not None:
         born.wait(timeout=grace_s)
 
 
-__all__ = ["end", "enter_namespace", "start", "wait_until"]
+__all__ = ["Born", "end", "enter_namespace", "start", "wait_until"]

@@ -134,6 +134,7 @@ class Outcome:
     error: str = ""
     transient: bool = False  # worth a bounded retry where the kind is idempotent
     took_s: float = 0.0
+    tries: int = 1
     level: str = ""  # isolation it ran under
 
 

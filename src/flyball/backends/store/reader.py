@@ -12,6 +12,7 @@ import orjson
 from flyball.backends.store import schema
 from flyball.backends.store.audit import Proof, prove
 from flyball.backends.store.leaf import parse_leaf
+from flyball.backends.store.turn import Turn
 from flyball.errors import NotReady
 from flyball.model.log import Logged, Row
 
@@ -23,10 +24,11 @@ _ROW = "SELECT tbl, id, version, body, state, session, due_at FROM row"
 class Reader:
     """Reads of the log, its rows and its counters. Every method raises NotReady once the store is closed."""
 
-    def __init__(self, state: Path, reading: sqlite3.Connection) -> None:
-        """Read through a connection that nothing else uses."""
+    def __init__(self, state: Path, reading: sqlite3.Connection, turn: Turn) -> None:
+        """Read through a connection that nothing else uses; reads of one turn of the event loop see one state."""
         self._state = state
         self._reading = reading
+        self._turn = turn
         self._closed = False
 
     def find(self, table: str, row: str) -> Row | None:
@@ -92,6 +94,7 @@ class Reader:
     def proof(self, index: int) -> Proof:
         """Prove that an entry is in the log at its newest checkpoint. Raises NotFound where there is no such entry."""
         self._refuse_closed()
+        self._turn.end_snapshot()
         self._reading.execute("BEGIN")
         try:
             return prove(self._reading, index)
@@ -101,6 +104,7 @@ class Reader:
     def _read(self, sql: str, values: Sequence[str | float]) -> list[tuple[Any, ...]]:
         self._refuse_closed()
         try:
+            self._turn.begin_snapshot()
             return self._reading.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise NotReady(f"the database in {self._state} cannot be read", str(error), "look at its disk") from None

@@ -1,6 +1,7 @@
 """The store on one SQLite file: `SqliteStore` meets `ports.Store` for one server on one machine.
 
-Reads run on the event loop over their own connection and see what is committed. Writes go through `writer.Writer`. The folder
+Reads run on the event loop over their own connection and see what is committed. Writes go through `writer.Writer`. Both work in
+turns of the event loop (`turn.Turn`): reads of one turn share a snapshot, changes of one turn go to the writer together. The folder
 holds `flyball.db`, `lock`, `log.key`, `log.vkey` and `checkpoint`; the first three belong to the server alone.
 """
 
@@ -26,6 +27,7 @@ from flyball.backends.store.leaf import body_bytes, plain
 from flyball.backends.store.lock import Lock, take_lock
 from flyball.backends.store.reader import Reader
 from flyball.backends.store.seal import CHECKPOINT_FILE, KEY_FILE, Outside, Seal, load_seal, make_seal
+from flyball.backends.store.turn import Turn
 from flyball.backends.store.writer import Tail, Writer
 from flyball.errors import BadInput, NotReady, ProofFailed
 from flyball.model.log import Change, Put
@@ -52,12 +54,12 @@ class SqliteStore(Reader):
 
     def __init__(self, files: _Files, writer: Writer, now: Callable[[], float]) -> None:
         """Use `open` instead."""
-        super().__init__(files.state, files.reading)
+        super().__init__(files.state, files.reading, Turn(files.reading, writer.put))
         self._files = files
         self._writer = writer
         self._now = now
         self._calls: list[Callable[[int], None]] = []
-        writer.on_written = self._tell
+        writer.on_written, writer.before_answer = self._tell, self._turn.end_snapshot
 
     @classmethod
     def open(cls, state: Path, *, now: Callable[[], float], takeover: bool = False, accept: Collection[str] = (), origin: str = "") -> Self:
@@ -97,6 +99,7 @@ class SqliteStore(Reader):
         if self._closed:
             return
         self._closed = True
+        self._turn.end()
         self._writer.stop()
         self._files.reading.close()
         self._files.writing.close()  # the last one to close folds the WAL into the file
@@ -125,7 +128,7 @@ class SqliteStore(Reader):
         """See `ports.Store`. Raises BadInput or TooLarge, too, where an entry or row cannot be stored at all."""
         self._refuse_closed()
         job = _prepare(change, self._now(), asyncio.get_running_loop().create_future())
-        self._writer.put(job)
+        self._turn.put(job)
         return await job.future
 
     def watch(self, call: Callable[[int], None]) -> Callable[[], None]:

@@ -47,20 +47,21 @@ class Writer:
         """Take over the connection; `start` begins writing."""
         self._conn, self._tail, self._seal, self._outside, self._boot = conn, tail, seal, outside, boot
         self._guard = Guard(conn)
-        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+        self._queue: SimpleQueue[Sequence[Job] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="flyball-writer", daemon=True)
         self._note = ""
         self._unshown = 0  # batches that the checkpoint outside does not cover yet
         self.commits = 0
         self.on_written: Callable[[int], None] = lambda _size: None
+        self.before_answer: Callable[[], None] = lambda: None
 
     def start(self) -> None:
         """Begin to write."""
         self._thread.start()
 
-    def put(self, job: Job) -> None:
-        """Queue a job; its future is answered on its own loop."""
-        self._queue.put(job)
+    def put(self, jobs: Sequence[Job]) -> None:
+        """Queue jobs that are to be written together; each future is answered on its own loop."""
+        self._queue.put(jobs)
 
     def stop(self) -> None:
         """Write what is queued, then end the thread. Returns when it has ended."""
@@ -76,8 +77,8 @@ class Writer:
                 self._serve(jobs)
         self._show()
 
-    def _next(self) -> Job | None:
-        """Wait for a job. While nothing comes, bring the checkpoint outside up to date: off the path of whoever waits for an answer."""
+    def _next(self) -> Sequence[Job] | None:
+        """Wait for jobs. While nothing comes, bring the checkpoint outside up to date: off the path of whoever waits for an answer."""
         if self._unshown:
             try:
                 return self._queue.get(timeout=_IDLE_S)
@@ -91,11 +92,11 @@ class Writer:
                 self._outside.write(self._note)
             self._unshown = 0
 
-    def _drain(self, first: Job | None, jobs: list[Job]) -> bool:
+    def _drain(self, first: Sequence[Job] | None, jobs: list[Job]) -> bool:
         """Collect what is queued; False where the end was among it."""
         one = first
         while one is not None:
-            jobs.append(one)
+            jobs += one
             if len(jobs) >= _MOST_JOBS:
                 return True
             try:
@@ -118,7 +119,8 @@ class Writer:
             self._show()
 
     def _answer(self, jobs: list[Job], grown: int) -> None:
-        """Answer callers, then watchers. Runs on the event loop."""
+        """Answer callers, then watchers. Runs on the event loop; what they read from now on is what was written."""
+        self.before_answer()
         for job in jobs:
             if job.future.done():
                 continue  # the caller was cancelled; what it asked for is written nonetheless

@@ -42,7 +42,7 @@ def connect(desk: Desk) -> Api:
         try:
             url = f"http://{(desk.state / 'address').read_text().strip()}"
         except OSError:
-            raise Unreachable(f"no server has run on {desk.project.absolute()} yet", "", start) from None
+            raise Unreachable(f"no server runs on {desk.project.absolute()}", "its state holds no address", start) from None
     token, origin = desk.settings.token, "FLYBALL_TOKEN"
     if not token:
         path = desk.state / "keys" / "admin"
@@ -151,7 +151,7 @@ class Api:
             )
         if isinstance(doc, dict) and "what" in doc:
             return cls(str(doc["what"]), str(doc.get("why", "")), str(doc.get("fix", "")))
-        if status == NotFound.status:
+        if cls is NotFound:
             return NotFound(
                 f"the server does not know {path}", "it is older or newer than this program", "flyball status shows its version"
             )

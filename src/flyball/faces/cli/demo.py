@@ -24,9 +24,8 @@ from flyball.faces.cli.desk import Desk, pass_desk
 from flyball.faces.cli.lazy import Cmd
 
 if TYPE_CHECKING:
-    from subprocess import Popen
-
     from flyball.faces.cli.tour import Tour
+    from flyball.lab.child import Born
 
 HOME = Path(".demo")
 FIRST_PORT, LAST_PORT = 7070, 7099
@@ -43,7 +42,7 @@ class Stage:
     port: int
     prometheus: bool
     doc: dict[str, Any] = field(default_factory=dict)  # what `up` printed: url, console
-    born: Popen[bytes] | None = None
+    born: Born | None = None
 
     @property
     def lab(self) -> Path:
@@ -187,7 +186,7 @@ def _tour(desk: Desk, stage: Stage, *, yes: bool) -> Tour:
     prober = api.post("/v1/keys", {"principal": "service:prober", "scopes": ["signal"], "ttl_s": KEY_S})["key"]
     second = api.post("/v1/keys", {"principal": "person:second", "scopes": ["read", "approve", "review"], "ttl_s": KEY_S})["key"]
     estate.start(stage.lab, f"{inner.url}/v1/signals/alertmanager", str(prober), prometheus=stage.prometheus)
-    click.echo(f"\nconsole: {stage.doc['console']}" + ("  (signs you in once)" if "/login/" in str(stage.doc["console"]) else ""))
+    click.echo(f"\nconsole: {stage.doc['console']}  (signs you in once, within 15 minutes)")
     click.echo(f"terminal: flyball status --project {_near(stage.project)}\n")
     answer = Api(inner.url, str(second), "the tour's second key", "flyball demo") if yes else None
     return Tour(api=api, second=answer, lab=stage.lab, project=_near(stage.project))
@@ -235,7 +234,8 @@ def _stay(stage: Stage) -> None:
     """Leave the server up until Ctrl-C, or until it ends by itself."""
     if stage.born is None:
         return
-    show.say(f"\nThe server goes on at {stage.doc['url']}, and so does the estate: flyball lab break hang. Ctrl-C ends both.")
+    again = f"flyball lab break hang --home {_near(stage.lab)}"
+    show.say(f"\nThe server goes on at {stage.doc['url']}, and so does the estate; try: {again}. Ctrl-C ends both.")
     try:
         stage.born.wait()
     except KeyboardInterrupt:

@@ -26,20 +26,25 @@ def explain(desk: Desk, what: str) -> None:
     if show.dumped(desk, doc):
         return
     for name in ("what", "why", "who"):
-        click.echo(f"{name:<5} {_text(doc.get(name))}")
-    if doc.get("chain"):
-        click.echo("")
-    for number, one in enumerate(doc.get("chain") or (), 1):
-        click.echo(f"{number:>3}. {_text(one)}")
+        click.echo(f"{name:<5} {show.plain(doc.get(name))}")
+    for head, lines in _sections(doc):
+        if lines:
+            click.echo(f"\n{head}")
+        for line in lines:
+            click.echo(f"  {line}")
 
 
-def _text(value: Any) -> str:
-    """Give a value of the explanation as one line, lists and objects as their parts."""
-    if isinstance(value, dict):
-        return ", ".join(f"{show.plain(name)} {show.plain(one)}" for name, one in value.items() if one not in (None, "", [], {}))
-    if isinstance(value, list):
-        return "; ".join(_text(one) for one in value)
-    return show.plain(value)
+def _sections(doc: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    """Give what the three sentences stand on, by heading."""
+    yield "Evidence", [_words(one, "id", "asked", "origin", "digest") for one in doc.get("evidence") or ()]
+    yield "Ruled out", [_words(one, "name", "because") for one in doc.get("ruled_out") or ()]
+    yield "Policy", [_words(one, "action", "zone", "effect", "rule", "because", "digest") for one in doc.get("policy") or ()]
+    yield "People", [_words(one, "by", "verb", "reason", "about") for one in doc.get("people") or ()]
+    yield "Log", [show.plain(one) for one in doc.get("chain") or ()]
+
+
+def _words(one: dict[str, Any], *names: str) -> str:
+    return "  ".join(show.plain(one[name]) for name in names if one.get(name) not in (None, ""))
 
 
 @click.command(cls=Cmd)
@@ -141,7 +146,9 @@ def shadow_report(desk: Desk) -> None:
     """Count what would have been fixed, and what would have been denied."""
     doc = desk.api.get("/v1/shadow")
     if not show.dumped(desk, doc):
-        click.echo(f"would have fixed {doc['would_fix']} of {doc['of']} sessions, would have been denied {doc['would_deny']}")
+        click.echo(f"would have fixed {doc['would_fix']} of {doc['of']}, would have been denied {doc['would_deny']}")
+        for one in doc.get("denied") or ():
+            click.echo(f"  {_words(one, 'action', 'check', 'why')}")
 
 
 @click.command(cls=Cmd)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import importlib
+import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -49,10 +49,14 @@ def up(desk: Desk, listen: str | None, takeover: bool, accept: tuple[str, ...]) 
     host, _, port = (listen or "127.0.0.1:7070").rpartition(":")
     if not host or not port.isdigit() or int(port) > 65_535:  # noqa: PLR2004 the highest port that TCP has
         raise BadInput(f"{listen!r} is no address to listen on", "it is an address, a colon and a port", "--listen 127.0.0.1:7070")
+    import asyncio
+
     asyncio.run(_up(desk, listen or "", takeover, accept))
 
 
 async def _up(desk: Desk, listen: str, takeover: bool, accept: tuple[str, ...]) -> None:
+    import asyncio
+
     from flyball import compose
 
     server = await compose.build(desk.project, takeover=takeover, accept=accept)
@@ -69,7 +73,15 @@ async def _up(desk: Desk, listen: str, takeover: bool, accept: tuple[str, ...]) 
         waiting.cancel()
         await serving
     finally:
+        _gone(server)
         await server.close()
+
+
+def _gone(server: Server) -> None:
+    """Take the address back, unless a takeover has: nobody shall send a key to whatever listens there next."""
+    with suppress(OSError):
+        if (server.whole.state / "lock").read_text().strip() == str(os.getpid()):
+            (server.whole.state / "address").unlink()
 
 
 async def _greet(desk: Desk, server: Server, where: str) -> None:
@@ -80,7 +92,7 @@ async def _greet(desk: Desk, server: Server, where: str) -> None:
     if show.dumped(desk, doc):
         return
     click.echo(f"Flyball answers at {url}")
-    click.echo(f"console: {console}" + ("  (signs you in once, within 15 minutes)" if "/login/" in console else ""))
+    click.echo(f"console: {console}  (signs you in once, within 15 minutes)")
     click.echo(f"\nFor Alertmanager's configuration{'; keep the key, it is shown once' if key else ''}:\n")
     click.echo(RECEIVER.format(url=url, key=key or AGAIN))
     for line in _warnings(server):
@@ -89,14 +101,11 @@ async def _greet(desk: Desk, server: Server, where: str) -> None:
 
 
 async def _link(server: Server) -> str:
-    """Mint a link that signs the local admin in once; empty where the console is not there."""
+    """Mint a link that signs the local admin in once."""
     from flyball.compose import ADMIN_SCOPES
+    from flyball.faces.console.link import mint_link
 
-    try:
-        mint = importlib.import_module("flyball.faces.console.link").mint_link
-    except ModuleNotFoundError:
-        return ""
-    return f"login/{await mint(server.house, 'person:admin', ADMIN_SCOPES, LINK_S)}"
+    return f"login/{await mint_link(server.house, 'person:admin', ADMIN_SCOPES, LINK_S)}"
 
 
 async def _signal_key(server: Server) -> str:

@@ -131,7 +131,7 @@ class Tour:
             found = self.api.get(f"/v1/approvals/{part(row['id'])}")
             click.echo("\n" + "\n".join(f"    {line}" for line in card(found, self.api.now).splitlines()) + "\n")
             if self.second is None:
-                click.echo("  This waits for you. Answer in the console's inbox, or in another terminal:")
+                click.echo(f"  This waits for you. Answer at {self.api.url}/approvals/{part(row['id'])}, or in another terminal:")
                 click.echo(f'    flyball approve {row["id"]} --project {self.project} --reason "the diff is what I expect"')
                 continue
             answer = self.second.post(f"/v1/approvals/{part(row['id'])}/approve", {"digest": found["digest"], "reason": REASON})
@@ -215,7 +215,9 @@ def _deed(deed: dict[str, Any]) -> Iterator[tuple[str, str]]:
     what = f"{action['kind']} {_object(action)}".rstrip()
     if purpose in ("diagnose", "verify"):
         if status in SETTLED:
-            yield f"{name} {status}", f"{'evidence' if purpose == 'diagnose' else 'check'}: {what}: {_result(deed)}"
+            line = f"{'evidence' if purpose == 'diagnose' else 'check'}: {what}: {_result(deed)}"
+            looked_at = name.rpartition(".v")[0]  # the observer looks again and again: told when it sees something else
+            yield f"{looked_at} {line}" if looked_at else f"{name} {status}", line
         return
     if status in ("held", "denied"):
         yield f"{name} {status}", f"{status}: {what} [{deed['zone']}]: {show.plain(deed['why'])}"
@@ -250,13 +252,17 @@ def _result(deed: dict[str, Any]) -> str:
         lines = value.get("lines")
         if isinstance(lines, list) and lines:
             return _cut(show.plain(str(lines[-1])))
-        words = [f"{name} {show.plain(one)}" for name, one in value.items() if isinstance(one, str | int | float) and one != ""]
+        words = [f"{name} {show.plain(one)}" for name, one in value.items() if _telling(name, one)]
         return _cut(", ".join(words))
     if isinstance(value, list):
         first = value[0] if value and isinstance(value[0], dict) else {}
-        words = [f"{name} {show.plain(one)}" for name, one in first.items() if isinstance(one, str | int | float) and one != ""]
+        words = [f"{name} {show.plain(one)}" for name, one in first.items() if _telling(name, one)]
         return _cut(f"{len(value)} found" + (f"; first: {', '.join(words)}" if words else ""))
     return _cut(show.plain(value))
+
+
+def _telling(name: str, value: object) -> bool:
+    return isinstance(value, str | int | float) and value != "" and name != "took_ms"
 
 
 def _cut(text: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from flyball.errors import BadInput, NotFound
+from flyball.errors import BadInput, Denied, NotFound, Waits
 from flyball.faces.cli import show
 from flyball.faces.cli.client import part
 from flyball.faces.cli.desk import Desk, pass_desk
@@ -33,6 +34,8 @@ STEPS: list[show.Column] = [
     ("what", "what"),
 ]
 MARKS = {"confirmed": "+", "chosen": ">", "ruled_out": "-", "refuted": "x", "open": "?"}
+TWICE = 2
+UNDO_CODES = {"undone": 0, "denied": Denied.exit_code, "held": Waits.exit_code}
 reason = click.option("--reason", required=True, help="Why; it goes into the log.")
 
 
@@ -90,7 +93,7 @@ def _session(desk: Desk, doc: dict[str, Any]) -> None:
     for line in tree(doc):
         click.echo(line)
     click.echo("")
-    show.table(desk, STEPS, [step_row(one) for one in doc["deeds"]], "no action yet")
+    show.table(desk, STEPS, step_rows(doc), "no action yet")
     for one in doc["approvals"]:
         if one.get("state") == "waiting":
             show.say(f"next: flyball approvals show {one['id']}")
@@ -111,6 +114,21 @@ def step_row(deed: dict[str, Any]) -> dict[str, Any]:
         "status": deed["status"],
         "what": f"{what}: {said}" if said and deed["status"] != "done" else what,
     }
+
+
+def step_rows(doc: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give a session's actions as rows; of the observer's repeated looks at one action only the last, with their number."""
+    rows: dict[str, dict[str, Any]] = {}
+    looks: dict[str, int] = {}
+    for deed in doc["deeds"]:
+        action = deed["action"]
+        key = str(action["id"])
+        if action["purpose"] == "verify":
+            key = f"{key.rpartition('.v')[0]} {action['kind']} {action.get('args')}"
+            looks[key] = looks.get(key, 0) + 1
+        row = step_row(deed)
+        rows[key] = row if looks.get(key, 0) < TWICE else row | {"what": f"{row['what']} (look {looks[key]})"}
+    return list(rows.values())
 
 
 def tree(doc: dict[str, Any]) -> list[str]:
@@ -135,21 +153,37 @@ def tree(doc: dict[str, Any]) -> list[str]:
 def tree_(desk: Desk, session: str) -> None:
     """Show a session's decision tree: what was suspected, chosen, ruled out."""
     doc = desk.api.get(f"/v1/sessions/{part(session)}")
-    if not show.dumped(desk, doc.get("tree") or [one.get("answer", {}).get("thought") for one in doc["steps"]]):
-        for line in tree(doc) or ["no hypothesis yet"]:
-            click.echo(line.lstrip("\n"))
+    if show.dumped(desk, doc.get("tree") or [one.get("answer", {}).get("thought") for one in doc["steps"]]):
+        return
+    for line in _nodes(doc["tree"]) if doc.get("tree") else tree(doc) or ["no hypothesis yet"]:
+        click.echo(line.lstrip("\n"))
+
+
+def _nodes(node: dict[str, Any], lead: str = "", under: str = "") -> Iterator[str]:
+    """Draw a node and all below it; `under` is what stands before the lines of its children."""
+    sure = f" {float(node['confidence']):.2f}" if node.get("confidence") is not None else ""
+    state = f" [{show.plain(node['state']).replace('_', ' ')}]" if node.get("state") else ""
+    note = f": {show.plain(node['note'])}" if node.get("note") else ""
+    yield f"{lead}{show.plain(node['title'])}{sure}{state}{note}"
+    nodes = node.get("nodes") or []
+    for number, one in enumerate(nodes, 1):
+        last = number == len(nodes)
+        yield from _nodes(one, f"{under}{'└─ ' if last else '├─ '}", f"{under}{'   ' if last else '│  '}")
 
 
 @sessions.command("steps")
 @click.argument("session")
 @pass_desk
 def steps(desk: Desk, session: str) -> None:
-    """List a session's actions, one per line."""
-    doc = desk.api.get(f"/v1/sessions/{part(session)}")
+    """List a session's actions, one per line.
+
+    In json or yaml: one row per step of the brain, with agent_id, input_context, reasoning_summary, action, result, confidence, feedback.
+    """
     if desk.output in ("json", "yaml"):
-        show.dumped(desk, doc["deeds"])
+        show.dumped(desk, desk.api.get(f"/v1/sessions/{part(session)}/steps"))
         return
-    show.table(desk, STEPS, [step_row(one) for one in doc["deeds"]], "no action yet")
+    doc = desk.api.get(f"/v1/sessions/{part(session)}")
+    show.table(desk, STEPS, step_rows(doc), "no action yet")
 
 
 def _steer(verb: str, text: str) -> None:
@@ -251,12 +285,13 @@ def _alert(name: str, service: str, resolved: bool) -> dict[str, Any]:
 @click.argument("action")
 @reason
 @pass_desk
-def undo(desk: Desk, action: str, reason: str) -> None:
+def undo(desk: Desk, action: str, reason: str) -> int:
     """Roll one action back.
 
-    Possible while its undo is kept; the undo goes through the same door as everything else.
+    Possible while its undo is kept; the undo goes through the same door as everything else. Exit code 0 where it is undone, 5 where
+    it was denied, 6 where it waits for approval, 1 where it did not work.
     """
-    _deed(desk, desk.api.post(f"/v1/actions/{part(action)}/undo", {"reason": reason}))
+    return UNDO_CODES.get(_deed(desk, desk.api.post(f"/v1/actions/{part(action)}/undo", {"reason": reason})), 1)
 
 
 @click.command(cls=Cmd)
@@ -272,9 +307,11 @@ def settle(desk: Desk, action: str, outcome: str, reason: str) -> None:
     _deed(desk, desk.api.post(f"/v1/actions/{part(action)}/settle", {"outcome": outcome, "reason": reason}))
 
 
-def _deed(desk: Desk, doc: dict[str, Any]) -> None:
+def _deed(desk: Desk, doc: dict[str, Any]) -> str:
+    """Write what became of an action; give its status."""
     if not show.dumped(desk, doc):
         click.echo(show.TAB.join(show.plain(one) for one in (doc["action"]["id"], doc["status"], doc["why"])))
+    return str(doc["status"])
 
 
 @click.group(cls=Nouns)
