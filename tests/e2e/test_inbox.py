@@ -197,8 +197,9 @@ def test_a_query_of_the_wrong_shape_is_refused_in_one_line(live: Live) -> None:
 def test_malformed_json_has_its_exact_line(live: Live) -> None:
     status, doc = live.call("POST", "/v1/freezes", raw=b'{"scope": all}')
     assert (status, doc) == (
-        422, {"what": "the body is not strict JSON", "why": doc["why"], "fix": "send one JSON object, every key once"},
-    )  # fmt: skip
+        422,
+        {"what": "the body is not strict JSON", "why": doc["why"], "fix": "send one JSON object, every key once"},
+    )
     assert live.call("POST", "/v1/freezes", raw=b"[1]")[1]["what"] == "the body is not an object"
 
 
@@ -248,15 +249,19 @@ def test_the_same_name_twice_at_once_is_one_action(live: Live, outside: tuple[st
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/v1/status"), ("POST", "/v1/signals/alertmanager"), ("POST", "/v1/actions"), ("GET", "/v1/log"), ("GET", "/v1/events")]
-)  # fmt: skip
+    ("method", "path"),
+    [("GET", "/v1/status"), ("POST", "/v1/signals/alertmanager"), ("POST", "/v1/actions"), ("GET", "/v1/log"), ("GET", "/v1/events")],
+)
 def test_no_call_is_anonymous_and_every_refusal_is_recorded(live: Live, method: str, path: str) -> None:
     whole = live.key
     parts = whole.split("_")
     wrong = {
-        "none": "", "garbage": "garbage", "other secret": f"{parts[0]}_{parts[1]}_{'a' * len(parts[2])}_{parts[3]}", "no check": "_".join(parts[:3]),
+        "none": "",
+        "garbage": "garbage",
+        "other secret": f"{parts[0]}_{parts[1]}_{'a' * len(parts[2])}_{parts[3]}",
+        "no check": "_".join(parts[:3]),
         "unknown": f"fb_kzzzzzzzz_{parts[2]}_{parts[3]}",
-    }  # fmt: skip
+    }
     size = live.get("/v1/status")["layers"]["log"]["entries"]
     for name, key in wrong.items():
         assert live.call(method, path, {} if method == "POST" else None, key=key) == (401, UNKNOWN_KEY), name
@@ -303,8 +308,11 @@ def test_an_expired_key_and_a_revoked_one_do_not_count(live: Live) -> None:
 def test_a_key_without_the_scope_is_denied_and_that_is_recorded(live: Live) -> None:
     reader = live.mint("service:reader", "read")
     for method, path, scope in (
-        ("POST", "/v1/signals/alertmanager", "signal"), ("POST", "/v1/freezes", "operate"), ("GET", "/v1/keys", "admin"), ("POST", "/v1/keys", "admin"),
-    ):  # fmt: skip
+        ("POST", "/v1/signals/alertmanager", "signal"),
+        ("POST", "/v1/freezes", "operate"),
+        ("GET", "/v1/keys", "admin"),
+        ("POST", "/v1/keys", "admin"),
+    ):
         status, doc = live.call(method, path, {} if method == "POST" else None, key=reader)
         assert (status, doc["what"], doc["why"]) == (403, "service:reader may not do this", f"its key lacks the scope '{scope}'")
         last = [one for one in live.log() if one["name"] == "auth.denied"][-1]
