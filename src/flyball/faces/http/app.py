@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 
 from flyball import __version__
 from flyball.core.house import House
@@ -23,6 +24,7 @@ def create(house: House, checkpoint: Callable[[], str]) -> FastAPI:
     app.state.house, app.state.checkpoint = house, checkpoint
     for router in (state.router, metrics.router, work.router, look.router, people.router, console):
         app.include_router(router)
-    app.add_exception_handler(FlyballError, told)
+    for fault in (FlyballError, RequestValidationError, Exception):
+        app.add_exception_handler(fault, told)
     app.add_middleware(Limit)
     return app
