@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,21 +10,22 @@ from flyball.model.log import Row
 from flyball.ports import Store
 
 SHOWN = 600
+Titles = Mapping[str, str]
 
 
-def waiting(store: Store, state: str = "waiting", limit: int = 200) -> list[dict[str, Any]]:
-    """Give approvals of one state, oldest deadline first."""
-    return [card(store, row) for row in store.rows("approval", state=state, limit=limit)]
+def waiting(store: Store, state: str = "waiting", limit: int = 200, titles: Titles | None = None) -> list[dict[str, Any]]:
+    """Give approvals of one state (empty: of any), oldest deadline first."""
+    return [card(store, row, titles) for row in store.rows("approval", state=state, limit=limit)]
 
 
-def find(store: Store, name: str) -> dict[str, Any] | None:
+def find(store: Store, name: str, titles: Titles | None = None) -> dict[str, Any] | None:
     """Give one card, or None."""
     row = store.find("approval", name)
-    return card(store, row) if row else None
+    return card(store, row, titles) if row else None
 
 
-def card(store: Store, row: Row) -> dict[str, Any]:
-    """Build the card of an approval from its row, its action's row and the evidence it names."""
+def card(store: Store, row: Row, titles: Titles | None = None) -> dict[str, Any]:
+    """Build the card of an approval from its row, its action's row and the evidence it names. `titles`: kind -> what it does."""
     body, deed = row.body, store.find("action", row.id)
     action = _map(deed.body, "action") if deed else {}
     recipe, extra = _map(body, "recipe"), _map(body, "card")
@@ -35,7 +37,7 @@ def card(store: Store, row: Row) -> dict[str, Any]:
         "id": row.id,
         "session": row.session,
         "state": row.state,
-        "title": f"{action.get('kind', '')} on {action.get('target', '')}",
+        "title": _title(action, titles or {}),
         "kind": action.get("kind"),
         "target": action.get("target"),
         "agent": action.get("agent"),
@@ -44,6 +46,10 @@ def card(store: Store, row: Row) -> dict[str, Any]:
         "provenance": action.get("provenance"),
         "why": action.get("why"),
         "confidence": action.get("confidence"),
+        "hypothesis": next((one for one in hypotheses if one.get("name") == action.get("hypothesis")), None),
+        "runbook": thought.get("runbook"),
+        "runbook_digest": thought.get("runbook_digest"),
+        "verify": action.get("verify") or [],
         "summary": thought.get("summary"),
         "evidence": [_evidence(store, str(name)) for name in action.get("evidence") or ()],
         "hypotheses": hypotheses,
@@ -75,14 +81,32 @@ def card(store: Store, row: Row) -> dict[str, Any]:
     }
 
 
+def _title(action: Mapping[str, Any], titles: Titles) -> str:
+    kind, target = str(action.get("kind", "")), str(action.get("target", ""))
+    return f"{titles[kind]}: {target}" if kind in titles else f"{kind} on {target}"
+
+
 def _evidence(store: Store, name: str) -> dict[str, Any]:
     row = store.find("value", name)
     if row is None:
         return {"id": name, "origin": "", "text": "not kept any more"}
     deed = store.find("action", name.removesuffix(".out"))
-    command = _map(_map(deed.body, "action"), "args").get("command") if deed else None
-    text = str(row.body.get("body"))
-    return {"id": name, "origin": row.body.get("origin"), "command": command, "text": text[:SHOWN], "cut": len(text) > SHOWN}
+    action = _map(deed.body, "action") if deed else {}
+    body = row.body.get("body")
+    text = body if isinstance(body, str) else json.dumps(body, default=_plain, ensure_ascii=False)
+    return {
+        "id": name,
+        "origin": row.body.get("origin"),
+        "digest": row.body.get("digest"),
+        "command": _map(action, "args").get("command"),
+        "why": action.get("why"),
+        "text": text[:SHOWN],
+        "cut": len(text) > SHOWN,
+    }
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else list(value)
 
 
 def _map(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ LISTED = (
     *("id", "title", "agent", "target", "trigger", "phase", "waiting", "opened_at", "closed_at", "outcome"),
     *("summary", "step", "signals", "paused", "shadow", "wake_at", "epoch"),
 )
+VALUE = ("origin", "digest", "integrity", "body")
 HEAVIEST = ("green", "yellow", "red")
 
 
@@ -50,6 +51,7 @@ def page(store: Store, name: str) -> dict[str, Any] | None:
         "deeds": [deed_doc(one, values) for one in deeds],
         "approvals": [one.body for one in store.rows("approval", session=name)],
         "reviews": [one.body for one in store.rows("review", session=name)],
+        "values": {one.id: {part: one.body.get(part) for part in VALUE} for one in store.rows("value", session=name, limit=5000)},
         "log": [entry_doc(one) for one in store.entries(session=name, limit=5000)],
     }
 

@@ -252,13 +252,17 @@ def _result(deed: dict[str, Any]) -> str:
         lines = value.get("lines")
         if isinstance(lines, list) and lines:
             return _cut(show.plain(str(lines[-1])))
-        words = [f"{name} {show.plain(one)}" for name, one in value.items() if isinstance(one, str | int | float) and one != ""]
+        words = [f"{name} {show.plain(one)}" for name, one in value.items() if _telling(name, one)]
         return _cut(", ".join(words))
     if isinstance(value, list):
         first = value[0] if value and isinstance(value[0], dict) else {}
-        words = [f"{name} {show.plain(one)}" for name, one in first.items() if isinstance(one, str | int | float) and one != ""]
+        words = [f"{name} {show.plain(one)}" for name, one in first.items() if _telling(name, one)]
         return _cut(f"{len(value)} found" + (f"; first: {', '.join(words)}" if words else ""))
     return _cut(show.plain(value))
+
+
+def _telling(name: str, value: object) -> bool:
+    return isinstance(value, str | int | float) and value != "" and name != "took_ms"
 
 
 def _cut(text: str) -> str:

@@ -32,7 +32,7 @@ async def mint_link(house: House, principal: str, scopes: Sequence[str], ttl_s: 
     token = base64.b32encode(clock.salt() + clock.salt()).decode().rstrip("=").lower()
     expires_at = clock.now() + ttl_s
     body: Doc = {"principal": principal, "scopes": list(scopes), "expires_at": expires_at}
-    entry = Entry(name="link.made", who=principal, body={"principal": principal, "scopes": list(scopes), "expires_at": expires_at})
+    entry = Entry(name="link.made", who=principal, body=body)
     put = Put(table=TABLE, id=_name(token), expect=0, body=body, state="live", due_at=expires_at)
     await house.plugs.store.commit(Change(entries=(entry,), puts=(put,)))
     return token

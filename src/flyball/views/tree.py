@@ -1,0 +1,154 @@
+"""The decision tree of a session, folded from its document: signal, evidence, hypotheses, actions, gate, verification, outcome.
+
+A node is `{sort, title, note, state, confidence, chosen, detail, nodes}`; `sort` is one of signal, evidence, hypothesis, action, gate,
+check, outcome. The faces draw it; nothing here knows how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+STANDS = ("done", "running", "held", "allowed", "proposed", "unknown")
+SAID = {
+    "done": "ran",
+    "undone": "ran, undone",
+    "held": "waits",
+    "unknown": "outcome unknown",
+    "proposed": "proposed",
+    "allowed": "about to run",
+}
+MOST_AWAY = 5
+"""Alternatives that are drawn one by one; the rest is folded into one node and stays in the table."""
+
+
+def tree(doc: Mapping[str, Any]) -> dict[str, Any]:
+    """Fold a session's document (`session.page`) into its tree."""
+    head, deeds = doc["session"], doc["deeds"]
+    signal = doc["signals"][0] if doc["signals"] else {}
+    seen = sum(int(one.get("seen", 1)) for one in doc["signals"])
+    often = f", {seen} times" if seen > 1 else ""
+    root = _node("signal", str(signal.get("name") or head["title"]), f"on {head['target']}{often}")
+    reads = [one for one in deeds if one["action"]["purpose"] == "diagnose"]
+    gave = sum(one["value"] is not None for one in reads)
+    look = _node("evidence", "Diagnose", f"{len(reads)} looks, {gave} gave evidence" if reads else "nothing looked at yet")
+    look["detail"] = {"evidence": [one["action"]["id"] for one in reads]}
+    root["nodes"] = [look]
+    ranked = hypotheses(doc)
+    acted = {one["action"]["hypothesis"] for one in deeds if one["action"]["purpose"] == "fix"}
+    look["nodes"] = [_branch(doc, one, acted=one["name"] in acted) for one in ranked]
+    away = [one for one in look["nodes"] if not one["nodes"] and not one["chosen"]]
+    if len(away) > MOST_AWAY:
+        folded = {id(one) for one in away[MOST_AWAY - 1 :]}
+        look["nodes"] = [one for one in look["nodes"] if id(one) not in folded]
+        look["nodes"].append(_node("hypothesis", f"{len(folded)} more", "ruled out, see the table", chosen=False, state="ruled_out"))
+    if not ranked and head["phase"] == "closed":
+        look["nodes"] = [_outcome(head)]
+    return root
+
+
+def hypotheses(doc: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Give every hypothesis as it stood last: tried ones first in the order tried, then the open ones, then what was ruled out."""
+    last: dict[str, dict[str, Any]] = {}
+    closed = [one["body"] for one in doc["log"] if one["name"] == "session.closed"]
+    for one in (*(step.get("answer") or {} for step in doc["steps"]), *closed):
+        for noun in (one.get("thought") or {}).get("hypotheses") or ():
+            before = last.get(noun["name"])
+            same = before is not None and before["state"] == "chosen" and noun["state"] in ("chosen", "confirmed")
+            kept = before["because"] if before and same else noun["because"]  # why it was chosen, not that it was
+            last[noun["name"]] = {**noun, "because": kept}
+    order = list(dict.fromkeys(one["action"]["hypothesis"] for one in doc["deeds"] if one["action"]["purpose"] == "fix"))
+    ranks = {"confirmed": 0, "chosen": 0, "open": 1, "refuted": 2, "ruled_out": 3}
+
+    def place(one: Mapping[str, Any]) -> tuple[int, float, float]:
+        tried = order.index(one["name"]) if one["name"] in order else len(order)
+        return (tried, ranks.get(one["state"], 4), -float(one["confidence"]))
+
+    return sorted(last.values(), key=place)
+
+
+def short(name: str) -> str:
+    """Give the speaking part of a hypothesis' name: `service-down/bad-config` is "bad config"."""
+    return name.rpartition("/")[2].replace("-", " ").replace("_", " ")
+
+
+def _node(sort: str, title: str, note: str, *, chosen: bool = True, state: str = "") -> dict[str, Any]:
+    return {"sort": sort, "title": title, "note": note, "state": state, "confidence": None, "chosen": chosen, "detail": {}, "nodes": []}
+
+
+def _branch(doc: Mapping[str, Any], one: Mapping[str, Any], *, acted: bool) -> dict[str, Any]:
+    fixes = [deed for deed in doc["deeds"] if deed["action"]["purpose"] == "fix" and deed["action"]["hypothesis"] == one["name"]]
+    state = _state(one, fixes)
+    title, note = short(one["name"]).capitalize(), str(one["because"] or one["cause"])
+    node = _node("hypothesis", title, note, chosen=state in ("chosen", "open"), state=state)
+    node["confidence"], node["detail"] = one["confidence"], dict(one)
+    if acted:
+        node["nodes"] = _chain(doc, fixes, good=state == "chosen")
+    return node
+
+
+def _state(one: Mapping[str, Any], fixes: Sequence[Mapping[str, Any]]) -> str:
+    if fixes and fixes[-1]["verified"] is not False and fixes[-1]["status"] in STANDS:
+        return "chosen"
+    if fixes and one["state"] in ("chosen", "confirmed"):
+        return "refuted"
+    return "chosen" if one["state"] == "confirmed" else str(one["state"])
+
+
+def _chain(doc: Mapping[str, Any], fixes: Sequence[Mapping[str, Any]], *, good: bool) -> list[dict[str, Any]]:
+    """Give the actions of one hypothesis as a chain: each with its gate where it had one, one verification at the end."""
+    nodes: list[dict[str, Any]] = []
+    for deed in fixes:
+        action = deed["action"]
+        one = _node("action", action["kind"], f"{_words(deed)} on {action['target']}", chosen=good, state=deed["status"])
+        one["confidence"] = action["confidence"]
+        one["detail"] = {"action": action["id"], "why": action["why"]}
+        nodes.append(one)
+        gate = _gate(doc, deed)
+        if gate:
+            nodes.append(gate | {"chosen": good})
+    last = fixes[-1]
+    if last["verified"] is not None:
+        text = "Verified" if last["verified"] else "Refuted and undone" if last["status"] == "undone" else "Refuted"
+        check = _node("check", text, str(last["verify_note"]), chosen=good, state="met" if last["verified"] else "refuted")
+        nodes.append(check)
+    if good and doc["session"]["phase"] == "closed":
+        nodes.append(_outcome(doc["session"]))
+    for left, right in pairwise(nodes):
+        left["nodes"] = [right]
+    return nodes[:1]
+
+
+def _words(deed: Mapping[str, Any]) -> str:
+    return SAID.get(str(deed["status"]), str(deed["status"]))
+
+
+def _gate(doc: Mapping[str, Any], deed: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Give what stood between an action and its doing: policy's zone, and the people asked."""
+    name, zone = deed["action"]["id"], str(deed["zone"])
+    asked = next((one for one in doc["approvals"] if one["id"] == name), None)
+    if asked is None and deed["status"] != "denied":
+        covered = next((one for one in doc["approvals"] if deed["action"]["digest"] in one["covers"]), None)
+        if covered is not None or zone == "green":
+            return None  # approved as a part of the plan, or nothing to ask
+        return _node("gate", f"Policy: {zone} zone", "runs, then is reviewed" if zone == "yellow" else "allowed", state=zone)
+    if asked is None:
+        return _node("gate", f"Denied by {deed['decision']}", str(deed["why"]), state="red")
+    votes = [f"{_person(vote['by'])} {_said(vote['verb'])}" for vote in asked["votes"]]
+    who = ", ".join(votes) or {"waiting": f"waits for {asked['group'] or 'a person'}"}.get(asked["state"], asked["state"])
+    gate = _node("gate", f"Policy: {asked['zone']} zone", who, state="asks" if asked["state"] == "waiting" else zone)
+    gate["detail"] = {"rule": asked["rule"], "why": asked["why"], "policy": asked["policy_digest"], "approval": name}
+    return gate
+
+
+def _said(verb: str) -> str:
+    return {"approve": "approved", "reject": "rejected", "edit": "edited", "changes": "asked for changes"}.get(verb, verb)
+
+
+def _person(name: str) -> str:
+    return name.partition(":")[2] or name
+
+
+def _outcome(head: Mapping[str, Any]) -> dict[str, Any]:
+    return _node("outcome", str(head["outcome"]).capitalize(), str(head["summary"]), state=str(head["outcome"]))
