@@ -60,9 +60,7 @@ async def told(request: Request, fault: Exception) -> Response:
     """Answer with what, why, fix and the status of the error; a denial is recorded."""
     if isinstance(fault, Denied):
         who = getattr(request.state, "who", None)
-        await house_of(request).keys.refused(
-            who.key.id if who else "", f"{who.principal.id if who else 'unknown'}", f"{request.url.path}: {fault.why}"
-        )
+        await house_of(request).keys.denied(who, f"{request.method} {request.url.path}: {fault.why}")
     if isinstance(fault, UserError):
         return JSONResponse({"what": fault.what, "why": fault.why, "fix": fault.fix}, status_code=fault.status)
     full = isinstance(fault, StoreFull)
