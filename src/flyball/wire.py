@@ -90,7 +90,7 @@ def _reader(hint: Any) -> Reader:
     if isinstance(hint, typing.NewType):
         hint = hint.__supertype__
     origin, args = typing.get_origin(hint), typing.get_args(hint)
-    found: Reader = lambda value, _at: value  # noqa: E731 Json and Doc: any JSON is what they say
+    found: Reader = lambda value, _at: value  # noqa: E731 any JSON is what it says
     if hint in _SCALARS:
         found = _scalar(hint)
     elif isinstance(hint, type) and issubclass(hint, Enum):
@@ -103,7 +103,15 @@ def _reader(hint: Any) -> Reader:
         found = _many(args[0]) if args[-1] is Ellipsis else _exact(args)
     elif origin is dict:
         found = _mapping(args[1])
+    elif origin is Mapping:
+        found = _object
     return found
+
+
+def _object(value: Any, at: str) -> Any:
+    if not isinstance(value, Mapping):
+        raise _bad(at, f"must be an object, not {type(value).__name__}")
+    return value
 
 
 def _scalar(sort: type) -> Reader:

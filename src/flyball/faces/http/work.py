@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import ORJSONResponse
 
 from flyball import wire
 from flyball.core.remote import KEY_S
@@ -31,16 +31,6 @@ async def listed(who: Caller, house: TheHouse, phase: str = "", limit: int = 200
     """List sessions, newest first."""
     who.needs("read")
     return {"sessions": sessions.listed(house.plugs.store, phase, min(limit, 1000))}
-
-
-@router.get("/sessions/{name}")
-async def shown(name: str, who: Caller, house: TheHouse) -> dict[str, Any]:
-    """Show a session: signals, steps, actions, approvals, log."""
-    who.needs("read")
-    found = sessions.page(house.plugs.store, name)
-    if found is None:
-        raise NotFound(f"there is no session {name!r}", "", "flyball sessions list")
-    return found
 
 
 @router.post("/sessions/{name}/answer")
@@ -77,7 +67,7 @@ async def act(request: Request, who: Caller, house: TheHouse) -> Response:
     if who.key.session == "":
         raise BadInput("this key belongs to no session", "actions are submitted with the key of an agent's session", "flyball keys create")
     deed = await house.act(who, doc)
-    return ORJSONResponse(wire.dump(deed), status_code=CODES.get(deed.status, 200))
+    return Response(orjson.dumps(wire.dump(deed)), CODES.get(deed.status, 200), media_type="application/json")
 
 
 @router.get("/actions/{name}")
