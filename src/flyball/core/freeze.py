@@ -47,6 +47,7 @@ class Switch:
     async def thaw(self, who: Who, name: str, reason: str, for_s: float) -> Freeze:
         """Pause a freeze until an end time; after it the freeze is in force again. Only a person thaws."""
         freeze = self._mine(who, name, reason)
+        await self.notice()  # a freeze made while nobody looked is recorded before its thaw
         if for_s <= 0:
             raise BadInput("a thaw needs an end", "it holds for more than zero seconds and then ends", "add --for 30m")
         thawed = replace(freeze, thawed_until=self.plugs.clock.now() + for_s, thawed_by=who.principal.id, thaw_reason=reason.strip())

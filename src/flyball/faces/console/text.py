@@ -32,7 +32,7 @@ def _picture(one: str) -> str:
     number = ord(one)
     if number < 0x20:  # noqa: PLR2004 the C0 controls have pictures of their own
         return chr(0x2400 + number)
-    return "\u2421" if number == 0x7F else f"[U+{number:04X}]"  # noqa: PLR2004 delete
+    return "\u2421" if number == 0x7F else f"[U+{number:04X}]"  # noqa: PLR2004 the delete character
 
 
 def seen(value: Any) -> Any:
@@ -75,7 +75,7 @@ def moment(at: float) -> str:
 def money(micros: float | None) -> str:
     """Give micro-currency as an amount: at least two places, more where the amount is small."""
     amount = (micros or 0) / 1_000_000
-    return f"${amount:.2f}" if not amount or abs(amount) >= 0.01 else f"${amount:.6f}".rstrip("0")  # noqa: PLR2004 a cent
+    return f"${amount:.2f}" if not amount or abs(amount) >= 0.01 else f"${amount:.6f}".rstrip("0")  # noqa: PLR2004 one cent of a dollar
 
 
 def person(name: str) -> str:
