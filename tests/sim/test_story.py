@@ -256,12 +256,13 @@ async def test_a_plan_approved_once_covers_its_later_steps() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        propose("sim.red", "db", args={"by": 3}),
-        propose("sim.red", "web", args={"by": 2}),
-        propose("sim.final", "db", args={"by": 2}),
-        propose("sim.red", "db", args={"by": 2}, purpose=Purpose.NOTIFY),
+        propose("sim.red", "db", args={"by": 3}, verify=(UP,)),
+        propose("sim.red", "web", args={"by": 2}, verify=(UP,)),
+        propose("sim.final", "db", args={"by": 2}, verify=(UP,)),
+        propose("sim.red", "db", args={"by": 2}, verify=(UP,), purpose=Purpose.NOTIFY),
+        propose("sim.red", "db", args={"by": 2}),
     ],
-    ids=["argument", "target", "kind", "purpose"],
+    ids=["argument", "target", "kind", "purpose", "postcondition"],
 )
 async def test_a_deviation_from_the_plan_asks_anew(other: Any) -> None:
     world = await held(planned(other), **near())
@@ -272,7 +273,7 @@ async def test_a_deviation_from_the_plan_asks_anew(other: Any) -> None:
 
 
 async def test_a_step_of_a_plan_runs_once_and_then_asks() -> None:
-    again = propose("sim.red", "db", args={"by": 2})
+    again = propose("sim.red", "db", args={"by": 2}, verify=(UP,))
     world = await held(planned(again, again), **near())
     await world.answer(await world.person())
     await world.run()
