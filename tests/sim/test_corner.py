@@ -10,12 +10,13 @@ import orjson
 import pytest
 
 from flyball.core import gather as gather_module
+from flyball.core import keys as keys_module
 from flyball.core.guard import guard
 from flyball.core.question import question
 from flyball.errors import BadInput, Conflict, Denied, Fenced, Moved, NotFound, NotReady, StoreFull, TooLarge
 from flyball.model.action import Expect, Outcome, Recipe, Seen, Status
 from flyball.model.decision import Facts
-from flyball.model.grant import Freeze
+from flyball.model.grant import Freeze, Sort
 from flyball.model.log import Change
 from sim.oracle import check_all, check_log
 from sim.test_attack import remote, submit, waiting
@@ -149,7 +150,7 @@ async def test_a_freeze_needs_a_scope_a_reason_and_a_person_to_thaw() -> None:
 async def test_policy_is_asked_again_where_too_much_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gather_module, "MOST_ASKED", 1)
     world = waiting()
-    deeds = await submit(world, proposal("sim.green"), proposal("sim.once"), proposal("sim.read"))
+    deeds = await submit(world, proposal("sim.read"), proposal("sim.green"), proposal("sim.once"))
     assert {deed.status for deed in deeds} == {"done"}
     assert len(world.house.door.facts._asked) <= 1
 
@@ -232,6 +233,7 @@ async def test_a_delivery_that_arrives_twice_at_once_is_one() -> None:
     refuse(world, "signal.received", Conflict("row:inbox"), times=1)
     assert (await world.signal(delivery="d"))[1] is False
     assert (await world.signal(delivery="d"))[1] is True
+    assert (await world.signal(delivery="d"))[1] is False
 
 
 async def test_a_dead_letter_replayed_twice_at_once_is_replayed_once() -> None:
@@ -433,6 +435,7 @@ async def test_what_a_remote_brain_leaves_open_is_carried_on() -> None:
     await world.answer(admin)
     await world.run()
     assert world.house.load_deed(f"{name}.fix").status == "undone"
+    await world.house.advance(name)  # nothing is open any more
     await world.run(until_s=7_300.0)
     assert world.session(name).outcome == "escalated"
     check_log(world)
@@ -443,3 +446,37 @@ async def test_an_approval_by_a_red_step_that_stands_waits_no_more_than_its_time
     await world.run(until_s=2_000.0)
     assert world.session().outcome == "escalated"
     check_all(world)
+
+
+async def test_a_session_whose_proposal_is_gone_is_a_bug_that_is_loud() -> None:
+    world = build(1, steps(propose("sim.green"), finish()))
+    refuse(world, "action.intended", StoreFull("full"), times=1)
+    with pytest.raises(StoreFull):
+        await world.open()
+    del world.disk.rows["step", world.session().current]
+    with pytest.raises(LookupError):
+        await world.house.advance(world.session().id)
+
+
+async def test_a_session_closes_without_its_lease() -> None:
+    world = await held(steps(red(), finish("escalated")))
+    del world.disk.rows["lease", "web"]
+    await world.answer(await world.person(), "reject")
+    await world.run()
+    assert world.session().outcome == "escalated"
+
+
+async def test_only_a_person_reviews() -> None:
+    world = build(1, steps(propose("sim.yellow", verify=(UP,)), finish()))
+    await world.open()
+    emma = await world.person()
+    robot = replace(emma, principal=replace(emma.principal, sort=Sort.SERVICE))
+    with pytest.raises(Denied):
+        await world.house.approvals.review(world.deed().action.id, robot, {"verdict": "fine", "reason": REASON})
+
+
+async def test_keys_are_read_anew_where_too_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys_module, "MOST_KNOWN", 1)
+    world = build(1, steps(propose("sim.green", verify=(UP,)), finish()))
+    await world.open()
+    assert world.session().outcome == "fixed"
