@@ -269,6 +269,21 @@ async def test_attack_11_labels_in_arguments_change_nothing(extra: dict[str, Any
     assert (plain.status, plain.zone, plain.decision) == (labelled.status, labelled.zone, labelled.decision) == ("held", "red", "approval")
 
 
+@pytest.mark.parametrize("purpose", list(Purpose))
+async def test_attack_11_a_change_that_calls_itself_something_else_is_reviewed_all_the_same(purpose: Purpose) -> None:
+    world = build(1, steps(propose("sim.yellow", purpose=purpose), finish("escalated")))
+    await world.open()
+    assert (world.deed().status, world.store.count("review", "waiting")) == ("done", 1)
+
+
+async def test_attack_11_a_notice_is_not_reviewed() -> None:
+    world = build(1, steps(propose("sim.yellow", purpose=Purpose.NOTIFY), finish("escalated")))
+    world.specs["sim.yellow"] = replace(SPECS["sim.yellow"], egress=True)
+    world.boot()
+    await world.open()
+    assert (world.deed().status, world.store.count("review")) == ("done", 0)
+
+
 async def test_attack_11_a_result_that_calls_itself_trusted_is_observed() -> None:
     world = waiting()
     world.tune = lambda one: setattr(

@@ -13,7 +13,7 @@ from flyball.model.grant import Freeze, Sort
 from flyball.model.log import Change, Entry, Put
 from flyball.ports import Plugs
 
-SCOPES = ("all", "agent:", "target:", "kind:")
+SCOPES = ("agent:", "target:", "kind:")
 
 
 class Switch:
@@ -26,7 +26,7 @@ class Switch:
     async def freeze(self, who: Who, scope: str, reason: str, *, undoing: bool = False) -> Freeze:
         """Stop doing (and undoing) in a scope at once: the file is written first, the record second."""
         who.needs("operate")
-        if not any(scope == one or (one.endswith(":") and scope.startswith(one) and len(scope) > len(one)) for one in SCOPES):
+        if scope != "all" and not any(scope.startswith(one) and len(scope) > len(one) for one in SCOPES):
             raise BadInput(
                 f"{scope!r} is no scope", "a scope is all, agent:NAME, target:NAME or kind:NAME", "flyball freeze all --reason ..."
             )
