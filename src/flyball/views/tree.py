@@ -109,12 +109,11 @@ def _chain(doc: Mapping[str, Any], fixes: Sequence[Mapping[str, Any]], *, good: 
         if gate:
             nodes.append(gate | {"chosen": good})
     last = fixes[-1]
-    if last["verified"] is not None:
-        text = "Verified" if last["verified"] else "Refuted and undone" if last["status"] == "undone" else "Refuted"
-        check = _node("check", text, str(last["verify_note"]), chosen=good, state="met" if last["verified"] else "refuted")
-        nodes.append(check)
     if good and doc["session"]["phase"] == "closed":
-        nodes.append(_outcome(doc["session"]))
+        nodes.append(_outcome(doc["session"]) | {"detail": {"verified": last["verified"], "note": last["verify_note"]}})
+    elif last["verified"] is not None:
+        text = "Verified" if last["verified"] else "Refuted and undone" if last["status"] == "undone" else "Refuted"
+        nodes.append(_node("check", text, str(last["verify_note"]), chosen=good, state="met" if last["verified"] else "refuted"))
     for left, right in pairwise(nodes):
         left["nodes"] = [right]
     return nodes[:1]
@@ -151,4 +150,5 @@ def _person(name: str) -> str:
 
 
 def _outcome(head: Mapping[str, Any]) -> dict[str, Any]:
-    return _node("outcome", str(head["outcome"]).capitalize(), str(head["summary"]), state=str(head["outcome"]))
+    title = {"fixed": "Fixed and verified"}.get(str(head["outcome"]), str(head["outcome"]).capitalize())
+    return _node("outcome", title, str(head["summary"]), state=str(head["outcome"]))

@@ -11,6 +11,7 @@ from typing import Any
 
 LONGEST = 6000
 """Characters of one value on a page; what is longer is cut and says so."""
+TENTH_S = 0.1
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 _KEPT = frozenset("\n\t")
 _MARKED = frozenset({"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"})
@@ -41,19 +42,21 @@ def seen(value: Any) -> Any:
 
 
 def lasting(seconds: float | None) -> str:
-    """Give a duration: 0.4 s, 12 s, 4 min 02 s, 1 h 05 min, 3 d 4 h."""
+    """Give a duration: 12 ms, 0.4 s, 12 s, 4 min 02 s, 1 h 05 min, 3 d 4 h."""
     if seconds is None:
         return "\u2013"
     if seconds < 10:  # noqa: PLR2004 below ten seconds a tenth is worth telling
-        return f"{max(seconds, 0.0):.1f} s"
+        return f"{max(1, round(seconds * 1000))} ms" if 0 < seconds < TENTH_S else f"{max(seconds, 0.0):.1f} s"
     whole = round(seconds)
-    if whole < MINUTE_S:
-        return f"{whole} s"
-    if whole < HOUR_S:
-        return f"{whole // MINUTE_S} min {whole % MINUTE_S:02d} s"
-    if whole < 2 * DAY_S:
-        return f"{whole // HOUR_S} h {whole % HOUR_S // MINUTE_S:02d} min" if whole % HOUR_S else f"{whole // HOUR_S} h"
-    return f"{whole // DAY_S} d {whole % DAY_S // HOUR_S} h"
+    minutes, hours = whole // MINUTE_S, whole // HOUR_S
+    for end, said in (
+        (MINUTE_S, f"{whole} s"),
+        (HOUR_S, f"{minutes} min {whole % MINUTE_S:02d} s"),
+        (2 * DAY_S, f"{hours} h {minutes % 60:02d} min" if minutes % 60 else f"{hours} h"),
+    ):
+        if whole < end:
+            return said
+    return f"{whole // DAY_S} d {hours % 24} h"
 
 
 def left(seconds: float) -> str:
