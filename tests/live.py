@@ -26,7 +26,8 @@ from flyball.lab.home import Lab, http_status
 
 ROOT = Path(__file__).parents[1]
 START_S = 20.0
-ENV = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "PYTHONPATH": str(ROOT / "src"), "LC_ALL": "C.UTF-8"}
+PATHS = os.pathsep.join([str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH", "")])])
+ENV = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "PYTHONPATH": PATHS, "LC_ALL": "C.UTF-8"}
 REASON = "looked at it and it is right"
 
 
@@ -68,11 +69,12 @@ class Live:
     process: subprocess.Popen[bytes] | None = None
     key: str = ""
     starts: int = 0
+    disk: Path | None = None  # the state folder, where it is not in the project
     argv: Sequence[str] = ()  # what the server is started through, such as setpriv
 
     @property
     def state(self) -> Path:
-        return self.folder / "state"
+        return self.disk or self.folder / "state"
 
     @property
     def url(self) -> str:
@@ -339,13 +341,14 @@ class Incident:
         return one
 
     def _begin(self, *, prometheus: bool, repeat_s: float) -> None:
-        estate.start(self.home, "", "", prometheus=prometheus)
+        receiver = f"{self.live.url}/v1/signals/alertmanager"
+        estate.start(self.home, receiver if prometheus else "", "pending", prometheus=prometheus)
         self.live.write(project.of_lab(estate.catalogue(self.home)))
         self.live.edit("flyball.yaml", lambda doc: doc["pace"].update({"process.restart": {"burst": 20, "every_s": 1}}))
         self.live.start()
         self.second = self.live.mint("person:second", "read", "approve")
         token = self.live.mint("service:prober", "signal")
-        estate.start(self.home, f"{self.live.url}/v1/signals/alertmanager", token, prometheus=prometheus, repeat_s=repeat_s)
+        estate.start(self.home, receiver, token, prometheus=prometheus, repeat_s=repeat_s)
 
     def suffer(self, fault: str, within_s: float = 60.0, *, sessions: int = 1) -> list[dict[str, Any]]:
         """Break one thing, answer what is asked, and give the sessions that it led to once they are closed."""

@@ -38,26 +38,40 @@ def dump(noun: object) -> dict[str, Json]:
 def plain(value: Any) -> Any:
     """Give any value of the model as plain JSON: objects, arrays, strings, numbers, booleans, null."""
     sort = type(value)
-    return value if sort in _SCALARS else _dumper(cast("Hashable", sort))(value)
+    return value if sort in _SCALARS else _DUMPERS[sort](value)
 
 
 _SCALARS = frozenset({str, int, float, bool, types.NoneType})
+Dumper = Callable[[Any], Any]
 
 
-@cache
-def _dumper(sort: Hashable) -> Callable[[Any], Any]:
-    """Choose once per class how its values are dumped."""
-    cls = cast("type", sort)
+class _Dumpers(dict[type, Dumper]):
+    """How the values of each class are dumped: chosen once per class, when the first of it comes."""
+
+    def __missing__(self, cls: type) -> Dumper:
+        found = self[cls] = _dumper(cls)
+        return found
+
+
+_DUMPERS = _Dumpers()
+
+
+def _dumper(cls: type) -> Dumper:
+    """Choose how values of a class are dumped. Scalars are taken as they are right here: most values are."""
     if is_dataclass(cls):
         names, tag = tuple(field.name for field in fields(cls)), _TAG_OF.get(cls)
         extra = {"is": tag} if tag else {}
-        return lambda value: {name: plain(getattr(value, name)) for name in names} | extra
+        return lambda noun: (
+            {name: value if (sort := type(value := getattr(noun, name))) in _SCALARS else _DUMPERS[sort](value) for name in names} | extra
+        )
     if issubclass(cls, Enum):
         return lambda value: value.value
     if issubclass(cls, Mapping):
-        return lambda value: {str(key): plain(item) for key, item in value.items()}
+        return lambda held: {
+            str(name): value if (sort := type(value)) in _SCALARS else _DUMPERS[sort](value) for name, value in held.items()
+        }
     if issubclass(cls, Sequence):
-        return lambda value: [plain(item) for item in value]
+        return lambda held: [value if (sort := type(value)) in _SCALARS else _DUMPERS[sort](value) for value in held]
     raise TypeError(f"{cls.__name__} has no place in a noun")
 
 
@@ -76,7 +90,7 @@ def _reader(hint: Any) -> Reader:
     if isinstance(hint, typing.NewType):
         hint = hint.__supertype__
     origin, args = typing.get_origin(hint), typing.get_args(hint)
-    found: Reader = lambda value, _at: value  # noqa: E731 Json and Doc: any JSON is what they say
+    found: Reader = lambda value, _at: value  # noqa: E731 any JSON is what it says
     if hint in _SCALARS:
         found = _scalar(hint)
     elif isinstance(hint, type) and issubclass(hint, Enum):
@@ -89,7 +103,15 @@ def _reader(hint: Any) -> Reader:
         found = _many(args[0]) if args[-1] is Ellipsis else _exact(args)
     elif origin is dict:
         found = _mapping(args[1])
+    elif origin is Mapping:
+        found = _object
     return found
+
+
+def _object(value: Any, at: str) -> Any:
+    if not isinstance(value, Mapping):
+        raise _bad(at, f"must be an object, not {type(value).__name__}")
+    return value
 
 
 def _scalar(sort: type) -> Reader:
@@ -115,23 +137,35 @@ def _enum(sort: type[Enum]) -> Reader:
 
 def _noun(sort: type) -> Reader:
     readers: dict[str, Reader] = {}
-    needed: list[str] = []
+    exact: dict[str, object] = {}  # fields that hold scalars: a value of just that type needs no reader
+    needed: set[str] = set()
+    tag = {"is"} if sort in _TAG_OF else set()
+
+    def learn() -> None:
+        hints = typing.get_type_hints(sort)
+        needed.update(f.name for f in fields(sort) if f.default is MISSING and f.default_factory is MISSING)
+        exact.update({f.name: getattr(hints[f.name], "__supertype__", hints[f.name]) for f in fields(sort)})
+        readers.update({f.name: _reader(hints[f.name]) for f in fields(sort)})
 
     def read(value: Any, at: str) -> Any:
         if not readers:  # late, because nouns may name each other
-            hints = typing.get_type_hints(sort)
-            needed.extend(f.name for f in fields(sort) if f.default is MISSING and f.default_factory is MISSING)
-            readers.update({f.name: _reader(hints[f.name]) for f in fields(sort)})
+            learn()
         if not isinstance(value, Mapping):
             raise _bad(at, f"must be an object, not {type(value).__name__}")
-        for name in needed:
-            if name not in value:
-                raise _bad(f"{at}/{name}", "is missing")
-        known = {name: item for name, item in value.items() if name != "is" or sort not in _TAG_OF}
-        for name in known:
-            if name not in readers:
-                raise _bad(f"{at}/{name}", "is not known here")
-        return sort(**{name: readers[name](item, f"{at}/{name}") for name, item in known.items()})
+        names = value.keys()
+        if not needed <= names:
+            raise _bad(f"{at}/{next(f.name for f in fields(sort) if f.name in needed - names)}", "is missing")
+        if not names <= readers.keys():
+            for name in names:
+                if name not in readers and name not in tag:
+                    raise _bad(f"{at}/{name}", "is not known here")
+        return sort(
+            **{
+                name: item if type(item) is exact[name] else readers[name](item, f"{at}/{name}")
+                for name, item in value.items()
+                if name in readers
+            }
+        )
 
     return read
 

@@ -6,7 +6,6 @@ Four labs, each with a server of its own, run side by side: most of the time is 
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,7 +78,7 @@ def tour(folder: Path, names: tuple[str, ...]) -> dict[str, Met | AssertionError
 
 
 @pytest.fixture(scope="module")
-def met(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Met | AssertionError]]:
+def met(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Met | AssertionError]:
     folder = tmp_path_factory.mktemp("faults")
     with concurrent.futures.ThreadPoolExecutor(len(TOURS)) as pool:
         tours = [pool.submit(tour, folder / f"tour{number}", names) for number, names in enumerate(TOURS)]
@@ -88,7 +87,7 @@ def met(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Met | As
         one = found.get(name)
         if isinstance(one, Met):
             print(f"{name:11} {', '.join(one.outcomes):22} {one.decided('allow')}")
-    yield found
+    return found
 
 
 def of(met: dict[str, Met | AssertionError], name: str) -> Met:

@@ -22,6 +22,7 @@ from flyball import errors
 from flyball.backends.freezer_file import FileFreezer
 from flyball.backends.store.sqlite import SqliteStore
 from flyball.faces.cli import show
+from flyball.faces.cli.card import card
 from flyball.faces.cli.main import EPILOG, TABLE, cli
 from flyball.model.log import Change, Entry
 
@@ -490,6 +491,57 @@ def test_a_reader_that_goes_away_is_no_fault() -> None:
 )
 def test_text_from_outside_moves_no_cursor(text: str, shown: str) -> None:
     assert show.plain(text) == shown
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_for_each_shell(shell: str) -> None:
+    rc, out, _ = flyball("completion", shell)
+    assert (rc, "_FLYBALL_COMPLETE" in out) == (0, True)
+
+
+def test_completion_knows_the_commands() -> None:
+    code = "import sys; sys.argv[0] = 'flyball'; from flyball.faces.cli.main import main; sys.exit(main())"
+    env = environment(COMP_WORDS="flyball sessions p", COMP_CWORD="2", _FLYBALL_COMPLETE="bash_complete")
+    ran = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=30, check=False)
+    assert ran.stdout == "plain,pause\n", ran.stderr
+
+
+@pytest.mark.parametrize("kind", ["Project", "Agent", "Catalogue", "Task", "Runbook", "PolicyInput"])
+def test_every_kind_of_file_has_a_schema(kind: str) -> None:
+    rc, out, _ = flyball("schema", kind.lower())
+    assert (rc, json.loads(out)["type"]) == (0, "object")
+
+
+def test_the_api_describes_itself_without_a_server() -> None:
+    doc = json.loads(flyball("openapi")[1])
+    assert {"/v1/sessions", "/v1/approvals/{name}/{verb}", "/v1/freezes"} <= set(doc["paths"])
+
+
+ESCAPES = "\x1b[2J\x07\u202e\u200b"
+
+
+def test_a_card_shows_no_text_that_could_move_the_cursor() -> None:
+    words = ("id", "session", "state", "title", "zone", "why", "rule", "policy_reason", "policy_digest", "digest", "requester", "on_expiry")
+    odd = {name: f"{name}{ESCAPES}" for name in words}
+    hypothesis = {"name": f"disk{ESCAPES}", "state": "ruled_out", "confidence": 0.5, "because": f"a{ESCAPES}\nb"}
+    doc = {
+        **odd,
+        "expires_at": 100.0,
+        "confidence": 0.75,
+        "quorum": {"need": 2, "got": 1, "group": f"sre{ESCAPES}"},
+        "hypotheses": [hypothesis],
+        "evidence": [{"id": "v1", "command": f"df{ESCAPES}", "text": f"full{ESCAPES}\nline two"}],
+        "argv": [["/bin/mv", f"a{ESCAPES}b"]],
+        "diff": f"-old{ESCAPES}\n+new",
+        "args": {"path": f"/{ESCAPES}"},
+        "votes": [{"by": "person:a", "verb": "approve", "reason": f"fine{ESCAPES}"}],
+    }
+    text = card(doc, now=40.0)
+    assert all(one.isprintable() or one == "\n" for one in text)
+    for line in ("  0.50  disk[2J: ruled out. a[2J b", "    | line two", "    +new", "  undo      none: this cannot be rolled back"):
+        assert line in text.splitlines()
+    assert "in 1m" in text
+    assert "2 of sre[2J" in text
 
 
 @pytest.mark.parametrize(("text", "expected"), [("30s", 30.0), ("15m", 900.0), ("2h", 7200.0), ("7d", 604_800.0), ("5", 5.0)])

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from flyball.model.action import Action, Purpose, Reach, Zone
@@ -22,6 +23,7 @@ from flyball.model.kind import KindSpec
 from flyball.model.money import Account, Bucket
 from flyball.model.policy import PolicyAnswer
 from flyball.model.provenance import Integrity, Origin
+from flyball.rules import decide as decide_module
 from flyball.rules.digest import digest
 
 NOW = 1_790_000_000.0
@@ -30,6 +32,26 @@ POLICY = Digest("sha256:policy")
 BEFORE = Digest("sha256:before")
 NAMES = st.sampled_from(["web", "db", "mail.lab", "host-1"])
 KINDS = st.sampled_from(["process.restart", "file.quarantine", "git.revert"])
+ACTION = Action(
+    id=ActionId("s-1.1"),
+    session=SESSION,
+    step=1,
+    agent="fixer",
+    kind="a",
+    kind_digest=Digest(""),
+    target="a",
+    args={},
+    purpose=Purpose.FIX,
+    why="",
+    confidence=1.0,
+    evidence=(),
+    hypothesis="",
+    verify=(),
+    provenance={},
+    digest=Digest(""),
+    proposed_at=NOW,
+)
+"""A plain action, for tests that need any."""
 RANK = {Zone.GREEN: 0, Zone.YELLOW: 1, Zone.RED: 2}
 
 
@@ -87,7 +109,10 @@ def grants(draw: st.DrawFn, agent: str, kind: str, target: Target, zone: Zone) -
             uses=draw(st.integers(1, parent.uses)),
             budget_micros=draw(st.integers(0, parent.budget_micros)),
             not_before=NOW - (NOW - parent.not_before) / 2,
-            constraints={**parent.constraints, kind: draw(st.sampled_from([parent.constraints.get(kind, {}), {"/by": {"min": 1, "max": 9}}]))},
+            constraints={
+                **parent.constraints,
+                kind: draw(st.sampled_from([parent.constraints.get(kind, {}), {"/by": {"min": 1, "max": 9}}])),
+            },
         )
         chain.insert(0, child)
     return tuple(chain)
@@ -257,7 +282,9 @@ def _labels(at: str, found: Origin | None) -> Change:
 
 
 def _tight(case: Case) -> Case:
-    chain = tuple(replace(one, constraints={case.action.kind: {"/by": {"max": 5, "min": 0}, "/gone": {"const": 1}}}) for one in case.facts.chain)
+    chain = tuple(
+        replace(one, constraints={case.action.kind: {"/by": {"max": 5, "min": 0}, "/gone": {"const": 1}}}) for one in case.facts.chain
+    )
     return case.but(chain=chain)
 
 
@@ -403,6 +430,25 @@ BREAKS: dict[str, Break] = {
     "breakpoint on an unknown figure": fact("breakpoint", HOLD, by="none", breakpoints=(Breakpoint(field="moons", op="gt", value=1),)),
     "shadow mode": fact("shadow", reach=Reach.WRITE, shadow=True),
 }
+
+
+EACH = 12
+"""Examples of each break: there are over a hundred breaks."""
+
+
+def hold_against(name: str) -> None:
+    """Raise AssertionError unless the decision notices one break, by the check that is there for it."""
+    broken = BREAKS[name]
+
+    @settings(max_examples=EACH, deadline=None, database=None, phases=(Phase.generate,))
+    @given(cases(by=broken.by, reach=broken.reach))
+    def one(case: Case) -> None:
+        after = broken.change(case)
+        said = decide_module.judge(after.action, after.facts)
+        assert said.decision.verdict is broken.verdict, f"{name}: {case}: {said.opinions}"
+        assert broken.check in {one.check for one in said.opinions if one.verdict is broken.verdict and one.why}
+
+    one()
 
 
 def pre_state(case: Case) -> bool:

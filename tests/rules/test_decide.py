@@ -5,19 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
-from rules.allowed import BREAKS, NOW, Case, cases, pre_state
 
-from flyball.model.action import Reach
+from flyball.model.action import Reach, Zone
 from flyball.model.box import Level
 from flyball.model.decision import Verdict
 from flyball.model.ids import Digest
 from flyball.rules import decide as decide_module
 from flyball.rules.decide import CHECKS, decide, judge, opinions
+from rules.allowed import BREAKS, NOW, Case, cases, hold_against, pre_state
 
-EACH = 12
-"""Examples of each break: there are over a hundred breaks."""
 WIDE = {ord(one): chr(ord(one) + 0xFEE0) for one in "abcdefghijklmnopqrstuvwxyz-."}
 LOOKS_LIKE = {"a": "а", "e": "е", "o": "о", "p": "р", "c": "с", "i": "і"}  # noqa: RUF001 Cyrillic look-alikes are the point
 
@@ -30,24 +28,15 @@ def test_a_drawn_case_is_allowed(case: Case) -> None:
 
 @pytest.mark.parametrize("name", BREAKS)
 def test_one_broken_fact_is_enough(name: str) -> None:
-    broken = BREAKS[name]
-
-    @settings(max_examples=EACH)
-    @given(cases(by=broken.by, reach=broken.reach))
-    def one(case: Case) -> None:
-        after = broken.change(case)
-        said = judge(after.action, after.facts)
-        assert said.decision.verdict is broken.verdict, said.opinions
-        assert broken.check in {one.check for one in said.opinions if one.verdict is broken.verdict and one.why}
-
-    one()
+    hold_against(name)
 
 
 @given(cases(by="approval"))
 def test_a_target_that_changed_since_the_approval_holds_its_first_step(case: Case) -> None:
     assume(pre_state(case))
-    said = decide(case.action, replace(case.facts, before_digest=Digest("sha256:now")))
-    assert (said.verdict, said.check) == (Verdict.HOLD, "approval")
+    said = judge(case.action, replace(case.facts, before_digest=Digest("sha256:now")))
+    assert said.decision.verdict is Verdict.HOLD or not needs_person(case)
+    assert "approval" in {one.check for one in said.opinions} or not needs_person(case)
 
 
 @given(cases(reach=Reach.READ))
@@ -73,12 +62,20 @@ def test_the_order_of_the_checks_never_matters(case: Case, order: list[decide_mo
 @given(held=broken_cases(Verdict.HOLD), name=st.sampled_from([name for name, one in BREAKS.items() if one.verdict is Verdict.DENY]))
 def test_a_hold_never_masks_a_deny(held: Case, name: str) -> None:
     broken = BREAKS[name]
-    assume((not broken.by or broken.by == held.by) and (broken.reach is None or (held.facts.spec and held.facts.spec.reach is broken.reach)))
+    assume(
+        (not broken.by or broken.by == held.by) and (broken.reach is None or (held.facts.spec and held.facts.spec.reach is broken.reach))
+    )
     assume(not (name.startswith("approval") or "run out" in name) or held.facts.approval is not None)
     after = broken.change(held)
     said = judge(after.action, after.facts)
     assert said.decision.verdict is Verdict.DENY
     assert {Verdict.HOLD, Verdict.DENY} <= {one.verdict for one in said.opinions} or len(said.opinions) >= 1
+
+
+def needs_person(case: Case) -> bool:
+    """Say whether the case is red or asked for: an approval that it does not need is not looked at."""
+    policy = case.facts.policy
+    return case.facts.zone is Zone.RED or policy is None or policy.effect != "allow"
 
 
 def _shrunk(case: Case, part: str) -> Case:

@@ -131,7 +131,7 @@ class Door:
         asks = any(one.verdict is Verdict.HOLD and one.check in ASKED_FOR for one in judged.opinions)
         approval = judged.facts.approval
         if not asks or (approval is not None and approval.id == deed.action.id and approval.state == "waiting"):
-            if deed.status is Status.HELD:
+            if deed.status is Status.HELD and deed.decision == judged.decision.check:
                 return deed
             deed = self.record.decided(deed, judged, Status.HELD)
             await self.record.write(

@@ -52,8 +52,10 @@ class Inbox:
             kept = {key: value for key, value in headers.items() if key in KEPT_HEADERS}
             salt = self.plugs.clock.salt()
             text = base64.b64encode(raw).decode()
-            body: dict[str, Json] = {"source": source, "raw": text, "headers": kept, "at": self.plugs.clock.now(), "from": who.principal.id}
-            put = Put(table="inbox", id=name, expect=0, body={**body, "tries": 0, "error": ""}, state="new")
+            now = self.plugs.clock.now()
+            body: dict[str, Json] = {"source": source, "raw": text, "headers": kept, "at": now, "from": who.principal.id}
+            # Due when it came: what is read in another order could leave an alert firing that has resolved.
+            put = Put(table="inbox", id=name, expect=0, body={**body, "tries": 0, "error": ""}, state="new", due_at=now)
             told: dict[str, Json] = {"inbox": name, "bytes": len(raw), "raw": commit(salt, "raw", text)}
             entry = Entry(name="signal.received", who=who.principal.id, origin=who.origin, body=told)
             try:

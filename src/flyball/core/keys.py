@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import zlib
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from flyball import wire
 from flyball.errors import Denied, SignInNeeded
@@ -17,6 +18,10 @@ from flyball.ports import Clock, Store
 
 PREFIX = "fb"
 PARTS = 4
+MOST_KNOWN = 4_096
+"""Nouns kept parsed; past that they are parsed anew."""
+
+T = TypeVar("T", Grant, Key, Principal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +44,20 @@ class Keys:
     def __init__(self, store: Store, clock: Clock) -> None:
         """Keep the ports."""
         self._store, self._clock = store, clock
+        self._known: dict[tuple[str, str], tuple[int, object]] = {}
+
+    def _load(self, noun: type[T], table: str, name: str) -> T | None:
+        """Give a noun as its row stands now. The row is looked up every time; one of a version that is known is not parsed again."""
+        row = self._store.find(table, name)
+        if row is None:
+            return None
+        version, known = self._known.get((table, name), (0, None))
+        if version != row.version or not isinstance(known, noun):
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            known = wire.parse(noun, row.body)
+            self._known[table, name] = (row.version, known)
+        return known
 
     async def add(self, principal: Principal, *, by: str) -> None:
         """Write a principal, or its new groups, owner or state."""
@@ -49,8 +68,7 @@ class Keys:
 
     def find_principal(self, principal: str) -> Principal | None:
         """Give a principal as it is now."""
-        row = self._store.find("principal", principal)
-        return wire.parse(Principal, row.body) if row else None
+        return self._load(Principal, "principal", principal)
 
     async def mint(
         self, principal: Principal, scopes: tuple[str, ...], *, ttl_s: float, by: str, grant: Grant | None = None
@@ -112,26 +130,23 @@ class Keys:
         parts = credential.split("_")
         if len(parts) != PARTS or parts[0] != PREFIX or not credential.isascii():
             return None
-        row = self._store.find("key", parts[1])
-        key = wire.parse(Key, row.body) if row else None
+        key = self._load(Key, "key", parts[1])
         hashed = hashlib.sha256(parts[2].encode()).hexdigest()
         whole = f"{zlib.crc32('_'.join(parts[:3]).encode()):08x}" == parts[3]
         return key if key and whole and hmac.compare_digest(hashed, key.hash) else None
 
     def load(self, key_id: str) -> Key | None:
         """Give a key as it is stored now."""
-        row = self._store.find("key", key_id)
-        return wire.parse(Key, row.body) if row else None
+        return self._load(Key, "key", key_id)
 
     def chain(self, grant_id: str) -> tuple[tuple[Grant, ...], bool]:
         """Give the grants from the one in use up to its root, and whether none is missing."""
         found: list[Grant] = []
         wanted = grant_id
         while wanted and len(found) < 8:  # noqa: PLR2004 deeper chains are refused: the last one still names a parent
-            row = self._store.find("grant", wanted)
-            if row is None:
+            grant = self._load(Grant, "grant", wanted)
+            if grant is None:
                 return tuple(found), False
-            grant = wire.parse(Grant, row.body)
             found.append(grant)
             wanted = grant.parent
         return tuple(found), bool(found) and not wanted

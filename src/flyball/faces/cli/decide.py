@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from flyball.errors import BadInput
+from flyball.errors import BadInput, Waits
 from flyball.faces.cli import show
 from flyball.faces.cli.card import card
 from flyball.faces.cli.client import part
@@ -85,11 +85,12 @@ def _digest(desk: Desk, approval: str, verb: str, digest: str | None, yes: bool)
     return str(doc["digest"])
 
 
-def _answered(desk: Desk, approval: str, verb: str, doc: dict[str, Any]) -> None:
+def _answered(desk: Desk, approval: str, verb: str, doc: dict[str, Any]) -> str:
+    """Send an answer, write what it led to, and give the approval's state."""
     answer = desk.api.post(f"/v1/approvals/{part(approval)}/{verb}", doc)
+    state = str(answer["state"])
     if show.dumped(desk, answer):
-        return
-    state = answer["state"]
+        return state
     click.echo(f"{approval}\t{state}")
     if state == "waiting":
         show.say(f"recorded; {len(answer['votes'])} of {answer['quorum']} have said yes")
@@ -97,6 +98,7 @@ def _answered(desk: Desk, approval: str, verb: str, doc: dict[str, Any]) -> None
         show.say(f"the new action is {answer['action']}; it is judged anew")
     else:
         show.say(f"next: flyball sessions show {answer['session']}")
+    return state
 
 
 @click.command(cls=Cmd)
@@ -105,12 +107,14 @@ def _answered(desk: Desk, approval: str, verb: str, doc: dict[str, Any]) -> None
 @digest_
 @yes_
 @pass_desk
-def approve(desk: Desk, approval: str, reason: str, digest: str | None, yes: bool) -> None:
+def approve(desk: Desk, approval: str, reason: str, digest: str | None, yes: bool) -> int:
     """Say yes to exactly one action.
 
     Without --digest the card is shown first: why, what exactly, how far it reaches, how it is undone, and until when.
+    Exit code 6 where more people must say yes.
     """
-    _answered(desk, approval, "approve", {"digest": _digest(desk, approval, "approve", digest, yes), "reason": reason})
+    state = _answered(desk, approval, "approve", {"digest": _digest(desk, approval, "approve", digest, yes), "reason": reason})
+    return Waits.exit_code if state == "waiting" else 0
 
 
 @click.command(cls=Cmd)

@@ -182,10 +182,10 @@ def news(doc: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield from _thought(name, (step.get("answer") or {}).get("thought") or {})
         if (step.get("answer") or {}).get("is") == "ask":
             yield f"{name} ask {step['number']}", f"asks: {show.plain(step['answer'].get('question'))}"
-    for deed in doc["deeds"]:
-        yield from _deed(deed)
     if doc["session"]["waiting"] == "verify":
         yield f"{name} verify {doc['session']['current']}", "verifying: the observer looks by itself"
+    for deed in doc["deeds"]:
+        yield from _deed(deed)
     if doc["session"]["phase"] == "closed":
         yield f"{name} closed", f"summary: {show.plain(doc['session']['summary'])}"
 
@@ -252,13 +252,17 @@ def _result(deed: dict[str, Any]) -> str:
         lines = value.get("lines")
         if isinstance(lines, list) and lines:
             return _cut(show.plain(str(lines[-1])))
-        words = [f"{name} {show.plain(one)}" for name, one in value.items() if isinstance(one, str | int | float) and one != ""]
+        words = [f"{name} {show.plain(one)}" for name, one in value.items() if _telling(name, one)]
         return _cut(", ".join(words))
     if isinstance(value, list):
         first = value[0] if value and isinstance(value[0], dict) else {}
-        words = [f"{name} {show.plain(one)}" for name, one in first.items() if isinstance(one, str | int | float) and one != ""]
+        words = [f"{name} {show.plain(one)}" for name, one in first.items() if _telling(name, one)]
         return _cut(f"{len(value)} found" + (f"; first: {', '.join(words)}" if words else ""))
     return _cut(show.plain(value))
+
+
+def _telling(name: str, value: object) -> bool:
+    return isinstance(value, str | int | float) and value != "" and name != "took_ms"
 
 
 def _cut(text: str) -> str:

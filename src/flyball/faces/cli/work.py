@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from flyball.errors import BadInput, NotFound
+from flyball.errors import BadInput, Denied, NotFound, Waits
 from flyball.faces.cli import show
 from flyball.faces.cli.client import part
 from flyball.faces.cli.desk import Desk, pass_desk
@@ -35,6 +35,7 @@ STEPS: list[show.Column] = [
 ]
 MARKS = {"confirmed": "+", "chosen": ">", "ruled_out": "-", "refuted": "x", "open": "?"}
 TWICE = 2
+UNDO_CODES = {"undone": 0, "denied": Denied.exit_code, "held": Waits.exit_code}
 reason = click.option("--reason", required=True, help="Why; it goes into the log.")
 
 
@@ -284,12 +285,16 @@ def _alert(name: str, service: str, resolved: bool) -> dict[str, Any]:
 @click.argument("action")
 @reason
 @pass_desk
-def undo(desk: Desk, action: str, reason: str) -> None:
+def undo(desk: Desk, action: str, reason: str) -> int:
     """Roll one action back.
 
-    Possible while its undo is kept; the undo goes through the same door as everything else.
+    Possible while its undo is kept; the undo goes through the same door as everything else. Exit code 0 where it is undone, 5 where
+    it was denied, 6 where it waits for approval, 1 where it did not work.
     """
-    _deed(desk, desk.api.post(f"/v1/actions/{part(action)}/undo", {"reason": reason}))
+    status = _deed(desk, desk.api.post(f"/v1/actions/{part(action)}/undo", {"reason": reason}))
+    if status == "done":
+        show.say("it was not undone: a freeze that stops undoing is in force, see flyball freeze list")
+    return UNDO_CODES.get(status, 1)
 
 
 @click.command(cls=Cmd)
@@ -305,9 +310,11 @@ def settle(desk: Desk, action: str, outcome: str, reason: str) -> None:
     _deed(desk, desk.api.post(f"/v1/actions/{part(action)}/settle", {"outcome": outcome, "reason": reason}))
 
 
-def _deed(desk: Desk, doc: dict[str, Any]) -> None:
+def _deed(desk: Desk, doc: dict[str, Any]) -> str:
+    """Write what became of an action; give its status."""
     if not show.dumped(desk, doc):
         click.echo(show.TAB.join(show.plain(one) for one in (doc["action"]["id"], doc["status"], doc["why"])))
+    return str(doc["status"])
 
 
 @click.group(cls=Nouns)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 
 from flyball import __version__
 from flyball.core.house import House
 from flyball.errors import FlyballError
 from flyball.faces.console.app import router as console
-from flyball.faces.http import look, people, state, work
+from flyball.faces.http import look, metrics, people, state, work
 from flyball.faces.http.guard import Limit, told
 
 App = FastAPI
@@ -21,8 +22,9 @@ def create(house: House, checkpoint: Callable[[], str]) -> FastAPI:
     """Build the app over a house."""
     app = FastAPI(title="Flyball", version=__version__, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
     app.state.house, app.state.checkpoint = house, checkpoint
-    for router in (state.router, work.router, look.router, people.router, console):
+    for router in (state.router, metrics.router, work.router, look.router, people.router, console):
         app.include_router(router)
-    app.add_exception_handler(FlyballError, told)
+    for fault in (FlyballError, RequestValidationError, Exception):
+        app.add_exception_handler(fault, told)
     app.add_middleware(Limit)
     return app

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flyball.core.house import House
 from flyball.core.keys import Who
-from flyball.errors import Denied, SignInNeeded, StoreFull, UserError
+from flyball.errors import Denied, SignInNeeded, StoreError, StoreFull, UserError
 
 COOKIE = "flyball"
 MOST_BODY = 1_048_576
@@ -59,12 +61,14 @@ TheHouse = Annotated[House, Depends(house_of)]
 async def told(request: Request, fault: Exception) -> Response:
     """Answer with what, why, fix and the status of the error; a denial is recorded."""
     if isinstance(fault, Denied):
-        who = getattr(request.state, "who", None)
-        await house_of(request).keys.refused(
-            who.key.id if who else "", f"{who.principal.id if who else 'unknown'}", f"{request.url.path}: {fault.why}"
-        )
+        with suppress(StoreError):  # a full disk: the answer stays a no
+            await house_of(request).keys.denied(getattr(request.state, "who", None), f"{request.method} {request.url.path}: {fault.why}")
     if isinstance(fault, UserError):
         return JSONResponse({"what": fault.what, "why": fault.why, "fix": fault.fix}, status_code=fault.status)
+    if isinstance(fault, RequestValidationError):
+        first = fault.errors()[0]
+        what = f"{'/'.join(str(part) for part in first['loc'])}: {first['msg']}"
+        return JSONResponse({"what": what, "why": "the call does not fit the API", "fix": "see /v1/openapi.json"}, status_code=422)
     full = isinstance(fault, StoreFull)
     what = str(fault) if full else "the server could not do this"
     why = "nothing was written, so nothing was done" if full else type(fault).__name__
@@ -89,16 +93,30 @@ class Limit:
             await _too_large(scope, receive, send)
             return
         seen = 0
+        begun = False
 
         async def counted() -> Message:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > MOST_BODY:
-                return {"type": "http.disconnect"}
+                raise TooMuch
             return message
 
-        await self.app(scope, counted, send)
+        async def noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, counted, noted)
+        except TooMuch:
+            if not begun:
+                await _too_large(scope, receive, send)
+
+
+class TooMuch(BaseException):
+    """Ends the reading of a body that says no length and goes on and on. No handler of the app may take it for an error of its own."""
 
 
 async def _too_large(scope: Scope, receive: Receive, send: Send) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import ORJSONResponse
 
 from flyball import wire
 from flyball.core.remote import KEY_S
@@ -67,7 +67,7 @@ async def act(request: Request, who: Caller, house: TheHouse) -> Response:
     if who.key.session == "":
         raise BadInput("this key belongs to no session", "actions are submitted with the key of an agent's session", "flyball keys create")
     deed = await house.act(who, doc)
-    return ORJSONResponse(wire.dump(deed), status_code=CODES.get(deed.status, 200))
+    return Response(orjson.dumps(wire.dump(deed)), CODES.get(deed.status, 200), media_type="application/json")
 
 
 @router.get("/actions/{name}")
