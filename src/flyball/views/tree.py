@@ -32,7 +32,11 @@ def tree(doc: Mapping[str, Any]) -> dict[str, Any]:
     root = _node("signal", str(signal.get("name") or head["title"]), f"on {head['target']}{often}")
     reads = [one for one in deeds if one["action"]["purpose"] == "diagnose"]
     gave = sum(one["value"] is not None for one in reads)
-    look = _node("evidence", "Diagnose", f"{len(reads)} looks, {gave} gave evidence" if reads else "nothing looked at yet")
+    look = _node(
+        "evidence",
+        "Diagnose",
+        f"{len(reads)} {'look' if len(reads) == 1 else 'looks'}, {gave} gave evidence" if reads else "nothing looked at yet",
+    )
     look["detail"] = {"evidence": [one["action"]["id"] for one in reads]}
     root["nodes"] = [look]
     ranked = hypotheses(doc)

@@ -18,22 +18,15 @@ _MARKED = frozenset({"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"})
 
 
 def marked(text: str) -> str:
-    """Show what cannot be seen: control characters as their pictures, bidirectional and zero-width ones by their number.
+    """Show what cannot be seen by its number: control, bidirectional, zero-width and unassigned characters.
 
     A right-to-left override in a log line would otherwise show the reader another text than the one that is there.
     """
     if text.isascii() and text.isprintable():
         return text[:LONGEST] + ("\u2026" if len(text) > LONGEST else "")
     cut = text[:LONGEST]
-    shown = "".join(one if one in _KEPT or unicodedata.category(one) not in _MARKED else _picture(one) for one in cut)
+    shown = "".join(one if one in _KEPT or unicodedata.category(one) not in _MARKED else f"[U+{ord(one):04X}]" for one in cut)
     return shown + ("\u2026" if len(text) > LONGEST else "")
-
-
-def _picture(one: str) -> str:
-    number = ord(one)
-    if number < 0x20:  # noqa: PLR2004 the C0 controls have pictures of their own
-        return chr(0x2400 + number)
-    return "\u2421" if number == 0x7F else f"[U+{number:04X}]"  # noqa: PLR2004 delete
 
 
 def seen(value: Any) -> Any:
