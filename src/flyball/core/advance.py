@@ -16,6 +16,7 @@ from flyball.core.visit import Visit
 from flyball.errors import BadInput, Conflict, Fenced, TooLarge
 from flyball.model.action import Deed, Purpose, Status
 from flyball.model.approval import ApprovalState
+from flyball.model.grant import OBSERVER
 from flyball.model.ids import Digest, Doc, Json
 from flyball.model.log import Put
 from flyball.model.session import Answer, Ask, Finish, Phase, Propose, Session, Step, Thought
@@ -100,7 +101,7 @@ class Advance:
             if row.id in self.abroad:
                 continue  # whoever submitted it is still at it
             deed = replace(wire.parse(Deed, row.body), version=row.version)
-            if deed.action.purpose is not Purpose.VERIFY and (deed.status not in SETTLED or self.unproven(deed)):
+            if deed.action.agent != OBSERVER and (deed.status not in SETTLED or self.unproven(deed)):
                 _, wait = await self._carry(session, deed)
                 waits += [wait] if wait else []
         return min(waits, key=lambda one: one.at or ends)
