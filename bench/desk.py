@@ -230,14 +230,12 @@ class Desk:
     engine: AsyncioEngine
     policy: Any
     kinds: Mapping[str, NoopKind]
-    taken: int = 0
     seats: list[Seat] = field(default_factory=list)
 
     async def seat(self) -> Seat:
         """Open a session for an agent outside, with a grant and a key of its own."""
-        self.taken += 1
         house, clock = self.house, self.house.plugs.clock
-        name, grant_id = SessionId(f"s-bench{self.taken:04d}"), GrantId(f"gbench{self.taken:04d}")
+        name, grant_id = SessionId(clock.new_id("s-")), GrantId(clock.new_id("g"))
         agent, now = house.plugs.rules.agents[AGENT], clock.now()
         grant = Grant(
             id=grant_id,

@@ -493,6 +493,30 @@ def test_text_from_outside_moves_no_cursor(text: str, shown: str) -> None:
     assert show.plain(text) == shown
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_for_each_shell(shell: str) -> None:
+    rc, out, _ = flyball("completion", shell)
+    assert (rc, "_FLYBALL_COMPLETE" in out) == (0, True)
+
+
+def test_completion_knows_the_commands() -> None:
+    code = "import sys; sys.argv[0] = 'flyball'; from flyball.faces.cli.main import main; sys.exit(main())"
+    env = environment(COMP_WORDS="flyball sessions p", COMP_CWORD="2", _FLYBALL_COMPLETE="bash_complete")
+    ran = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=30, check=False)
+    assert ran.stdout == "plain,pause\n", ran.stderr
+
+
+@pytest.mark.parametrize("kind", ["Project", "Agent", "Catalogue", "Task", "Runbook", "PolicyInput"])
+def test_every_kind_of_file_has_a_schema(kind: str) -> None:
+    rc, out, _ = flyball("schema", kind.lower())
+    assert (rc, json.loads(out)["type"]) == (0, "object")
+
+
+def test_the_api_describes_itself_without_a_server() -> None:
+    doc = json.loads(flyball("openapi")[1])
+    assert {"/v1/sessions", "/v1/approvals/{name}/{verb}", "/v1/freezes"} <= set(doc["paths"])
+
+
 ESCAPES = "\x1b[2J\x07\u202e\u200b"
 
 

@@ -8,6 +8,7 @@ BROAD: dict[str, tuple[int, str]] = {
     "src/flyball/backends/engine_asyncio.py": (1, "one session's fault must not stop the engine; it is logged and looked at again"),
     "src/flyball/backends/policy_regopy.py": (1, "whatever the foreign engine raises is a deny; the thread must answer the next question"),
     "src/flyball/backends/store/writer.py": (1, "the writing thread must answer every future of a batch, whatever went wrong"),
+    "src/flyball/faces/cli/main.py": (1, "a user never sees a traceback; --debug shows it"),
 }
 BROAD_IN_CORE_MAX = 3
 

@@ -28,6 +28,8 @@ class Turn:
     def begin_snapshot(self) -> None:
         """See to it that reads share a snapshot until the turn ends. May raise sqlite3.Error."""
         loop = _running()
+        if loop is not None and loop is self._loop and self._reading.in_transaction:
+            return
         if loop is not self._loop:  # a loop that was closed in mid-turn never ended it
             self.end()
         if loop is not None and not self._reading.in_transaction:

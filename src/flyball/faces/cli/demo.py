@@ -41,6 +41,7 @@ class Stage:
     home: Path
     port: int
     prometheus: bool
+    kept: bool  # whether there is something to look back at when the tour has ended
     doc: dict[str, Any] = field(default_factory=dict)  # what `up` printed: url, console
     born: Born | None = None
 
@@ -53,6 +54,11 @@ class Stage:
     def project(self) -> Path:
         """The project's folder."""
         return self.home / "project"
+
+    @property
+    def receiver(self) -> str:
+        """Where the estate's alerts go."""
+        return f"http://{ADDRESS}:{self.port}/v1/signals/alertmanager"
 
     @property
     def server(self) -> Path:
@@ -78,7 +84,7 @@ def demo(desk: Desk, yes: bool, port: int | None, home: Path, prometheus: bool, 
     from flyball.lab import child
 
     child.enter_namespace(sys.argv[1:])
-    stage = Stage(home=home.absolute(), port=_free(port), prometheus=prometheus)
+    stage = Stage(home=home.absolute(), port=_free(port), prometheus=prometheus, kept=keep or not yes)
     well = False
     try:
         with staged(stage):
@@ -119,7 +125,8 @@ def staged(stage: Stage) -> Iterator[None]:
     signal.signal(signal.SIGTERM, _stop)
     try:
         show.say("starting the estate: a web service, the store it depends on, a load generator, a prober")
-        estate.start(stage.lab, "", "", prometheus=stage.prometheus)
+        first = stage.receiver if stage.prometheus else ""  # the lab's own prober can be silent until there is a key, Alertmanager cannot
+        estate.start(stage.lab, first, "", prometheus=stage.prometheus)
         _project(stage)
         show.say("starting the server on SQLite")
         _serve(stage)
@@ -185,7 +192,7 @@ def _tour(desk: Desk, stage: Stage, *, yes: bool) -> Tour:
     api = Api(inner.url, token, "the tour's own key", "flyball demo")
     prober = api.post("/v1/keys", {"principal": "service:prober", "scopes": ["signal"], "ttl_s": KEY_S})["key"]
     second = api.post("/v1/keys", {"principal": "person:second", "scopes": ["read", "approve", "review"], "ttl_s": KEY_S})["key"]
-    estate.start(stage.lab, f"{inner.url}/v1/signals/alertmanager", str(prober), prometheus=stage.prometheus)
+    estate.start(stage.lab, stage.receiver, str(prober), prometheus=stage.prometheus)
     click.echo(f"\nconsole: {stage.doc['console']}  (signs you in once, within 15 minutes)")
     click.echo(f"terminal: flyball status --project {_near(stage.project)}\n")
     answer = Api(inner.url, str(second), "the tour's second key", "flyball demo") if yes else None
@@ -218,8 +225,9 @@ def _ended(desk: Desk, stage: Stage, results: list[dict[str, Any]]) -> bool:
     click.echo(show.plain(report.lines[0]))
     near = _near(stage.project)
     last = next((one["session"] for one in reversed(results) if one["session"]), "SESSION")
-    click.echo("\nA look back:")
-    for line in (f"explain {last}", "audit verify", f"report {last}", "reviews list"):
+    if stage.kept:
+        click.echo("\nA look back:")
+    for line in (f"explain {last}", "audit verify", f"report {last}", "reviews list") if stage.kept else ():
         click.echo(f"  flyball {line} --project {near}")
     if not report.ok:
         raise ProofFailed("the log of the tour does not verify", report.lines[0], f"flyball audit verify --project {near}")

@@ -55,3 +55,14 @@ def revoke(desk: Desk, key: str) -> None:
     doc = desk.api.delete(f"/v1/keys/{part(key)}")
     if not show.dumped(desk, doc):
         click.echo(f"{key}\trevoked")
+
+
+@click.command()
+@click.argument("principal", default="")
+@pass_desk
+def login(desk: Desk, principal: str) -> None:
+    """Print a one-time link to the console: for yourself, or as an admin for PRINCIPAL, which is person:NAME."""
+    doc = desk.api.post("/v1/links", {"principal": principal} if principal else {})
+    if not show.dumped(desk, doc):
+        click.echo(f"{desk.api.url}{doc['path']}")
+        show.say(f"it signs {doc['principal']} in once, until {show.when(doc['expires_at'])}")

@@ -18,6 +18,7 @@ TABLE = {
         "up": ("serve:up", "Start the server of a project."),
         "demo": ("demo:demo", "Three real incidents on this machine, from alert to proof."),
         "doctor": ("doctor:doctor", "Check this machine and the project, with a fix for each finding."),
+        "login": ("give:login", "Print a one-time link to the console."),
         "status": ("start:status", "Show what the server has loaded and what waits."),
         "version": ("start:version", "Show the version."),
     },

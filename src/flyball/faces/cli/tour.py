@@ -182,10 +182,10 @@ def news(doc: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield from _thought(name, (step.get("answer") or {}).get("thought") or {})
         if (step.get("answer") or {}).get("is") == "ask":
             yield f"{name} ask {step['number']}", f"asks: {show.plain(step['answer'].get('question'))}"
-    for deed in doc["deeds"]:
-        yield from _deed(deed)
     if doc["session"]["waiting"] == "verify":
         yield f"{name} verify {doc['session']['current']}", "verifying: the observer looks by itself"
+    for deed in doc["deeds"]:
+        yield from _deed(deed)
     if doc["session"]["phase"] == "closed":
         yield f"{name} closed", f"summary: {show.plain(doc['session']['summary'])}"
 

@@ -291,7 +291,10 @@ def undo(desk: Desk, action: str, reason: str) -> int:
     Possible while its undo is kept; the undo goes through the same door as everything else. Exit code 0 where it is undone, 5 where
     it was denied, 6 where it waits for approval, 1 where it did not work.
     """
-    return UNDO_CODES.get(_deed(desk, desk.api.post(f"/v1/actions/{part(action)}/undo", {"reason": reason})), 1)
+    status = _deed(desk, desk.api.post(f"/v1/actions/{part(action)}/undo", {"reason": reason}))
+    if status == "done":
+        show.say("it was not undone: a freeze that stops undoing is in force, see flyball freeze list")
+    return UNDO_CODES.get(status, 1)
 
 
 @click.command(cls=Cmd)

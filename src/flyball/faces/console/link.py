@@ -58,9 +58,7 @@ async def use_link(house: House, token: str, origin: str) -> tuple[str, Key]:
 
 def refusal() -> SignInNeeded:
     """Give the one answer to every link that does not count: used, ended, never made."""
-    return SignInNeeded(
-        "this link does not count any more", "a link works once and for a short time", "flyball login --link prints a new one"
-    )
+    return SignInNeeded("this link does not count any more", "a link works once and for a short time", "flyball login prints a new one")
 
 
 def _name(token: str) -> str:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 
 from flyball import wire
 from flyball.errors import BadInput, Denied, NotFound
+from flyball.faces.console.link import mint_link
 from flyball.faces.http.body import said
 from flyball.faces.http.guard import Caller, TheHouse
 from flyball.model.grant import Principal, Sort, Standing
@@ -19,6 +20,7 @@ from flyball.views import approval as approvals
 router = APIRouter(prefix="/v1", tags=["people"])
 SCOPES = ("read", "signal", "act", "approve", "review", "operate", "admin")
 LONGEST_STANDING_S = 8 * 3600.0
+LINK_S = 900.0
 LONGEST_KEY_S = 90 * 86_400.0
 
 
@@ -149,6 +151,20 @@ async def revoke(name: str, who: Caller, house: TheHouse) -> dict[str, Any]:
     if not await house.keys.revoke(name, by=who.principal.id, reason="revoked by a person"):
         raise NotFound(f"there is no live key {name!r}", "", "flyball keys list")
     return {"revoked": name}
+
+
+@router.post("/links")
+async def link(request: Request, who: Caller, house: TheHouse) -> dict[str, Any]:
+    """Make a one-time link to the console: for oneself, or with the scope admin for somebody else; never with more scopes."""
+    doc = await said(request)
+    name, mine = str(doc.get("principal", "") or who.principal.id), str(who.principal.id)
+    if who.principal.sort is not Sort.PERSON:
+        raise Denied("only a person makes a link", "", "sign in as a person")
+    if name != mine:
+        who.needs("admin")
+    scopes = [one for one in who.key.scopes if name == mine or one in ("read", "approve", "review", "operate")]
+    token = await mint_link(house, name, scopes, LINK_S)
+    return {"path": f"/login/{token}", "principal": name, "expires_at": house.plugs.clock.now() + LINK_S}
 
 
 @router.get("/standing")

@@ -33,16 +33,6 @@ async def listed(who: Caller, house: TheHouse, phase: str = "", limit: int = 200
     return {"sessions": sessions.listed(house.plugs.store, phase, min(limit, 1000))}
 
 
-@router.get("/sessions/{name}")
-async def shown(name: str, who: Caller, house: TheHouse) -> dict[str, Any]:
-    """Show a session: signals, steps, actions, approvals, log."""
-    who.needs("read")
-    found = sessions.page(house.plugs.store, name)
-    if found is None:
-        raise NotFound(f"there is no session {name!r}", "", "flyball sessions list")
-    return found
-
-
 @router.post("/sessions/{name}/answer")
 async def answer(name: str, request: Request, who: Caller, house: TheHouse) -> dict[str, Any]:
     """Answer the question that a session waits with."""

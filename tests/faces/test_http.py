@@ -1,0 +1,132 @@
+"""The API over ASGI: who may call, what a link, a key and the metrics say."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from flyball import compose, project
+
+REASON = "a test says so"
+
+
+class Desk:
+    """A client with the local admin's key, and one without."""
+
+    def __init__(self, server: compose.Server, key: str) -> None:
+        self.server, self.key = server, key
+        self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app=server.app), base_url="http://flyball")
+
+    async def call(self, verb: str, path: str, key: str | None = None, **more: Any) -> httpx.Response:
+        headers = {"authorization": f"Bearer {self.key if key is None else key}"} if key != "" else {}
+        return await self.client.request(verb, path, headers=headers, **more)
+
+    def names(self) -> list[str]:
+        return [one.entry.name for one in self.server.store.entries(limit=1000)]
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    project.write(tmp_path / "p")
+    server = await compose.build(tmp_path / "p")
+    desk = Desk(server, await compose.people(server))
+    yield desk
+    await desk.client.aclose()
+    await server.close()
+
+
+@pytest.mark.parametrize("path", ["/v1/status", "/v1/sessions", "/v1/log", "/metrics", "/v1/keys", "/v1/events", "/v1/openapi.json"])
+async def test_no_call_is_anonymous(desk: Desk, path: str) -> None:
+    answer = await desk.call("GET", path, key="")
+    if path == "/v1/openapi.json":
+        assert answer.status_code == 200  # a description of the API holds nothing of this installation
+        return
+    assert answer.status_code == 401
+    assert answer.json()["what"] == "sign-in needed"
+    assert desk.names()[-1] == "auth.refused"
+
+
+async def test_every_wrong_key_gets_the_same_words(desk: Desk) -> None:
+    kid, secret, end = desk.key.split("_")[1:]
+    wrong = ["fb_x", f"fb_{kid}_{secret[1:]}7_{end}", f"fb_{kid}_{secret}_00000000", f"fb_knobody_{secret}_{end}", "Ünicode"[1:], "fb___"]
+    answers = {(await desk.call("GET", "/v1/status", key=one)).text for one in wrong}
+    assert len(answers) == 1
+
+
+async def test_a_scope_that_is_missing_is_denied_and_recorded(desk: Desk) -> None:
+    made = await desk.call("POST", "/v1/keys", json={"principal": "service:scrape", "scopes": ["read"], "ttl_s": 60})
+    key = made.json()["key"]
+    assert (await desk.call("GET", "/metrics", key=key)).status_code == 200
+    denied = await desk.call("POST", "/v1/signals/alertmanager", key=key, content=b"{}")
+    assert denied.status_code == 403
+    assert desk.names()[-1] == "auth.denied"
+
+
+async def test_a_revoked_key_ends_at_once(desk: Desk) -> None:
+    made = (await desk.call("POST", "/v1/keys", json={"principal": "person:emma", "scopes": ["read"], "ttl_s": 60})).json()
+    assert (await desk.call("GET", "/v1/status", key=made["key"])).status_code == 200
+    assert (await desk.call("DELETE", f"/v1/keys/{made['id']}")).status_code == 200
+    assert (await desk.call("GET", "/v1/status", key=made["key"])).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"principal": "agent:x", "scopes": ["read"], "ttl_s": 60},
+        {"principal": "person:emma", "scopes": [], "ttl_s": 60},
+        {"principal": "person:emma", "scopes": ["everything"], "ttl_s": 60},
+        {"principal": "person:emma", "scopes": ["read"], "ttl_s": 0},
+        {"principal": "person:emma", "scopes": ["read"], "ttl_s": 9e9},
+    ],
+)
+async def test_a_key_needs_a_principal_scopes_and_an_end(desk: Desk, said: dict[str, Any]) -> None:
+    assert (await desk.call("POST", "/v1/keys", json=said)).status_code == 422
+
+
+async def test_a_service_never_gets_a_key_that_approves(desk: Desk) -> None:
+    said = {"principal": "service:bot", "scopes": ["approve"], "ttl_s": 60}
+    assert (await desk.call("POST", "/v1/keys", json=said)).status_code == 403
+
+
+async def test_a_link_signs_in_once_and_with_no_more_scopes(desk: Desk) -> None:
+    path = (await desk.call("POST", "/v1/links", json={"principal": "person:second"})).json()["path"]
+    same = {"origin": "http://flyball"}
+    first = await desk.client.post(path, headers=same)
+    assert first.status_code == 303
+    key = first.cookies["flyball"]
+    assert (await desk.call("GET", "/v1/status", key=key)).status_code == 200
+    assert (await desk.call("POST", "/v1/keys", key=key, json={})).status_code == 403
+    desk.client.cookies.clear()
+    assert (await desk.client.post(path, headers=same)).status_code in (401, 403)
+
+
+async def test_metrics_count_what_is_there(desk: Desk) -> None:
+    text = (await desk.call("GET", "/metrics")).text
+    assert 'flyball_sessions{state="closed"} 0.0' in text
+    assert f"flyball_log_entries_total {float(desk.server.store.size())}" in text
+
+
+async def test_ready_names_what_is_missing(desk: Desk) -> None:
+    assert (await desk.call("GET", "/readyz", key="")).json() == {"ready": True, "faults": []}
+    desk.server.policy.count = 0
+    answer = await desk.call("GET", "/readyz", key="")
+    assert (answer.status_code, answer.json()["faults"]) == (503, ["0 policies are loaded"])
+
+
+async def test_strict_json_or_one_clear_line(desk: Desk) -> None:
+    for raw in (b'{"a":1,"a":2}', b'{"a":NaN}', b"[" * 5000, b'{"a":1'):
+        answer = await desk.call("POST", "/v1/keys", content=raw)
+        assert (answer.status_code, answer.json()["what"]) == (422, "the body is not strict JSON")
+
+
+async def test_a_freeze_is_listed_thawed_and_lifted(desk: Desk) -> None:
+    made = (await desk.call("POST", "/v1/freezes", json={"scope": "target:web", "reason": REASON})).json()
+    assert [one["id"] for one in (await desk.call("GET", "/v1/freezes")).json()["freezes"]] == [made["id"]]
+    assert (await desk.call("POST", f"/v1/freezes/{made['id']}/thaw", json={"reason": REASON, "for_s": 0})).status_code == 422
+    assert (await desk.call("POST", f"/v1/freezes/{made['id']}/thaw", json={"reason": REASON, "for_s": 60})).status_code == 200
+    assert (await desk.call("DELETE", f"/v1/freezes/{made['id']}", json={"reason": REASON})).status_code == 200
+    assert [one for one in desk.names() if one.startswith("freeze.")] == ["freeze.set", "freeze.thawed", "freeze.lifted"]
