@@ -131,9 +131,11 @@ class Attempt:
         try:
             frozen = in_force(self.plugs.freezer.freezes(), deed.action, self.plugs.clock.now())
         except NotReady as fault:
-            return await self.settle(deed, Outcome(ok=False, error=f"not started: {fault.what}"), visit)
+            return await self.settle(deed, Outcome(ok=False, error=f"not started: {fault.what}", transient=True), visit)
         if frozen:
-            return await self.settle(deed, Outcome(ok=False, error=f"not started: frozen by {frozen.by}: {frozen.reason}"), visit)
+            return await self.settle(
+                deed, Outcome(ok=False, error=f"not started: frozen by {frozen.by}: {frozen.reason}", transient=True), visit
+            )
         outcome, _ = await self._do(kind, deed, recipe)
         if outcome is None:
             return await self.recover.settle(deed, visit)
