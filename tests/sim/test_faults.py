@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from hypothesis import Phase, given, settings
 
-from flyball.core import attempt, recover, unwind
+from flyball.core import advance, attempt, recover, unwind
+from flyball.core.advance import Advance
 from flyball.core.approvals import Approvals
 from flyball.core.attempt import Attempt
-from flyball.core.door import Door
+from flyball.core.gather import Gather
 from flyball.core.keys import Keys
+from flyball.core.record import Record
 from flyball.core.recover import Recover
 from flyball.core.sessions import Sessions
 from flyball.core.unwind import Unwind
@@ -140,13 +142,13 @@ def test_fault_intent_after_the_deed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_fault_recipe_after_the_deed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The row of the intent does not hold the recipe: a crash before the outcome loses it."""
-    real = Door.write
+    real = Record.write
 
-    async def without(self: Door, deed: Deed, entries: Any, visit: Any, *, more: Change | None = None) -> None:
+    async def without(self: Record, deed: Deed, entries: Any, visit: Any, *, more: Change | None = None) -> None:
         early = deed.status is Status.RUNNING
         await real(self, replace(deed, recipe=None) if early else deed, entries, visit, more=more)
 
-    monkeypatch.setattr(Door, "write", without)
+    monkeypatch.setattr(Record, "write", without)
     noticed_in_a_crash()
 
 
@@ -194,14 +196,14 @@ def test_fault_approval_is_not_consumed(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_fault_no_fence(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = Door.write
+    real = Record.write
 
-    async def open_gate(self: Door, deed: Deed, entries: Any, visit: Any, *, more: Change | None = None) -> None:
+    async def open_gate(self: Record, deed: Deed, entries: Any, visit: Any, *, more: Change | None = None) -> None:
         row = self.plugs.store.find("session", visit.session.id)
         epoch: Any = row.body["epoch"] if row else 0
         await real(self, deed, entries, replace(visit, session=replace(visit.session, epoch=epoch)), more=more)
 
-    monkeypatch.setattr(Door, "write", open_gate)
+    monkeypatch.setattr(Record, "write", open_gate)
     with pytest.raises((*NOTICED, Exception)):
         asyncio.run(story.test_a_process_that_was_taken_over_gets_no_intent_written())
 
@@ -211,7 +213,7 @@ def test_fault_the_undo_is_not_written_down_first(monkeypatch: pytest.MonkeyPatc
         kind = self.plugs.kinds[deed.action.kind]
         await kind.undo(self.attempt.hands(deed, undo=True), deed.recipe or Recipe(before={}, undo={}))
         undoing = replace(deed, status=Status.UNDOING)
-        await self.door.write(undoing, (self.door.entry("action.undoing", undoing, visit, {"why": why}),), visit)
+        await self.door.record.write(undoing, (self.door.record.entry("action.undoing", undoing, visit, {"why": why}),), visit)
         return await self._end(replace(undoing, version=undoing.version + 1), visit, Outcome(ok=True))
 
     monkeypatch.setattr(Unwind, "undo", hasty)
@@ -219,16 +221,12 @@ def test_fault_the_undo_is_not_written_down_first(monkeypatch: pytest.MonkeyPatc
 
 
 def test_fault_an_interrupted_undo_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    from flyball.core import sessions
-
-    monkeypatch.setattr(sessions, "order", lambda deeds, name: tuple(one for one in order(deeds, name) if one.status is not Status.UNDOING))
+    monkeypatch.setattr(advance, "order", lambda deeds, name: tuple(one for one in order(deeds, name) if one.status is not Status.UNDOING))
     noticed_in_a_crash()
 
 
 def test_fault_unwound_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    from flyball.core import sessions
-
-    monkeypatch.setattr(sessions, "order", lambda deeds, name: tuple(reversed(order(deeds, name))))
+    monkeypatch.setattr(advance, "order", lambda deeds, name: tuple(reversed(order(deeds, name))))
     noticed(crash.test_the_story_without_a_crash_unwinds_latest_first)
 
 
@@ -241,30 +239,30 @@ def test_fault_the_executor_is_believed(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_fault_a_claim_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = Sessions._close
+    real = Advance._close
 
-    async def believe(self: Sessions, session: Any, finish: Any, steps: Any) -> Any:
+    async def believe(self: Advance, session: Any, finish: Any, steps: Any) -> Any:
         closed = await real(self, session, replace(finish, outcome="escalated"), steps)
         row: Any = self.plugs.store.find("session", closed.id)
         self.plugs.store.disk.rows["session", closed.id] = replace(row, body={**row.body, "outcome": finish.outcome})  # type: ignore[attr-defined]  # the simulated disk
         return closed
 
-    monkeypatch.setattr(Sessions, "_close", believe)
+    monkeypatch.setattr(Advance, "_close", believe)
     noticed_in(lambda: story.test_a_claim_without_proof_is_unproven(story.steps(story.finish("fixed"))))
 
 
 def test_fault_nothing_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = Door.write
+    real = Record.write
 
-    async def free(self: Door, deed: Deed, entries: Any, visit: Any, *, more: Change | None = None) -> None:
+    async def free(self: Record, deed: Deed, entries: Any, visit: Any, *, more: Change | None = None) -> None:
         await real(self, deed, entries, visit, more=replace(more, draws=()) if more else None)
 
-    monkeypatch.setattr(Door, "write", free)
+    monkeypatch.setattr(Record, "write", free)
     noticed_in(story.test_fifty_at_once_on_a_budget_for_ten)
 
 
 def test_fault_everybody_may_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Approvals, "may_vote", lambda self, approval, who: "")
+    monkeypatch.setattr(Gather, "may_vote", lambda self, approval, who: "")
     noticed_in(story.test_whoever_left_the_group_since_does_not_count)
 
 

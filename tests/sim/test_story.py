@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flyball.core import sessions
+from flyball.core import advance
 from flyball.errors import BadInput, Denied, Fenced, Moved
 from flyball.model.action import Expect, Outcome, Purpose, Reach
 from flyball.model.grant import Freeze
@@ -586,7 +586,7 @@ async def test_a_process_that_was_taken_over_gets_no_intent_written() -> None:
     await world.house.start()
     await world.house.sessions.claim(world.session())
     with pytest.raises(Fenced):
-        await stale.door.write(world.deed(), (Entry(name="action.intended", who="agent:fixer"),), old_visit)
+        await stale.door.record.write(world.deed(), (Entry(name="action.intended", who="agent:fixer"),), old_visit)
     stale_session = replace(world.session(), epoch=old_visit.session.epoch)
     stale.sessions.find = lambda _name: stale_session  # type: ignore[method-assign]  # what it had read before it was stopped
     await stale.advance(name)
@@ -682,7 +682,7 @@ async def test_a_brain_that_fails_hands_over_to_a_person(bad: Any, told: str) ->
 
 
 async def test_a_brain_that_hangs_hands_over_to_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "BRAIN_S", 0.01)
+    monkeypatch.setattr(advance, "BRAIN_S", 0.01)
 
     class Hanging:
         literal_integrity = 2
