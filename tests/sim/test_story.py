@@ -588,7 +588,7 @@ async def test_a_process_that_was_taken_over_gets_no_intent_written() -> None:
     with pytest.raises(Fenced):
         await stale.door.record.write(world.deed(), (Entry(name="action.intended", who="agent:fixer"),), old_visit)
     stale_session = replace(world.session(), epoch=old_visit.session.epoch)
-    stale.sessions.find = lambda _name: stale_session  # type: ignore[method-assign]  # what it had read before it was stopped
+    stale.sessions.find = lambda _name: stale_session
     await stale.advance(name)
     assert world.effects.calls == []
     assert first_store.commits
@@ -649,7 +649,7 @@ async def test_a_session_cancelled_in_mid_deed_finds_out_what_happened() -> None
         await gate.wait()
         return await do(hands, recipe)
 
-    kind.do = slow  # type: ignore[method-assign]  # the same deed, held up
+    kind.do = slow
     running = asyncio.create_task(world.open())
     await there.wait()
     name = world.session().id
@@ -942,7 +942,7 @@ async def test_transient_faults_are_retried_where_that_is_harmless_and_never_for
         return Outcome(ok=False, error="try later", transient=True) if calls[kind.spec.name] < 3 else None
 
     world = build(1, steps(propose("sim.once"), propose("sim.read"), propose("sim.green"), propose("sim.red"), finish("escalated")))
-    world.tune = lambda one: [setattr(kind, "twist", flaky) for kind in one.kinds.values()]  # type: ignore[func-returns-value]
+    world.tune = lambda one: [setattr(kind, "twist", flaky) for kind in one.kinds.values()]
     world.specs["sim.red"] = replace(SPECS["sim.red"], idempotent=True)
     world.boot()
     await world.open()
@@ -957,7 +957,7 @@ async def test_a_deed_that_raises_or_hangs_is_looked_at() -> None:
         raise RuntimeError("connection reset")
 
     world = build(1, steps(propose("sim.green"), propose("sim.read"), finish("escalated")))
-    world.tune = lambda one: [setattr(kind, "twist", bomb) for kind in one.kinds.values()]  # type: ignore[func-returns-value]
+    world.tune = lambda one: [setattr(kind, "twist", bomb) for kind in one.kinds.values()]
     world.boot()
     await world.open()
     assert (world.deed(1).status, world.deed(2).status) == ("done", "failed")

@@ -29,7 +29,7 @@ def slow(world: World, seconds: float) -> None:
         world.clock.at += seconds
         return await plan(hands)
 
-    world.kinds["sim.green"].plan = later  # type: ignore[method-assign]  # looking at the target takes its time
+    world.kinds["sim.green"].plan = later
 
 
 async def test_the_same_question_is_asked_once() -> None:
@@ -60,7 +60,7 @@ async def test_another_policy_is_asked_for_itself() -> None:
         world.policy.table["sim.green"] = answer("deny", "red")
         return await plan(hands)
 
-    world.kinds["sim.green"].plan = swapped  # type: ignore[method-assign]  # the operator loads a stricter set in between
+    world.kinds["sim.green"].plan = swapped
     assert len(await played(world)) == 2
     assert world.deed().status == "denied"
 
@@ -72,7 +72,7 @@ async def test_another_fact_is_another_question() -> None:
     async def wide(hands: Hands) -> Recipe:
         return replace(await plan(hands), blast={"targets": 3})
 
-    world.kinds["sim.green"].plan = wide  # type: ignore[method-assign]  # it shows only now how much it touches
+    world.kinds["sim.green"].plan = wide
     first, second = await played(world)
     assert (first["blast"]["targets"], second["blast"]["targets"]) == (1, 3)
 
@@ -94,6 +94,6 @@ async def test_a_revoked_key_is_noticed_between_the_two_looks() -> None:
             await world.house.keys.revoke(row.id, by="person:emma", reason="it was lost")
         return await plan(hands)
 
-    world.kinds["sim.green"].plan = revoked  # type: ignore[method-assign]  # somebody revokes while the target is looked at
+    world.kinds["sim.green"].plan = revoked
     await played(world)
     assert (world.deed().status, world.deed().decision) == ("denied", "key")
