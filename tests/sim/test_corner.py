@@ -97,7 +97,7 @@ async def test_a_recipe_without_a_digest_denies() -> None:
     async def plan(_hands: Any) -> Recipe:
         return Recipe(before={"load": float("nan")}, undo={})
 
-    world.kinds["sim.green"].plan = plan  # type: ignore[method-assign]  # the fault
+    world.kinds["sim.green"].plan = plan
     await world.open()
     assert (world.deed().decision, "without a digest" in world.deed().why) == ("plan", True)
 
@@ -304,7 +304,7 @@ async def test_an_undo_that_worked_although_it_said_no_is_undone() -> None:
         world.effects.count["web"] = 0
         return Outcome(ok=False, error="timeout, but done")
 
-    world.kinds["sim.green"].undo = grumble  # type: ignore[method-assign]  # the fault
+    world.kinds["sim.green"].undo = grumble
     await world.open()
     assert world.deed().status == "undone"
     check_all(world)
