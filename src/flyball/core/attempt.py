@@ -22,7 +22,7 @@ from flyball.model.provenance import Integrity, Value
 from flyball.ports import Hands, Kind
 from flyball.rules.checks.freeze import in_force
 from flyball.rules.decide import judge
-from flyball.rules.digest import NotCanonical, canonical, commit, even
+from flyball.rules.digest import NotCanonical, canonical, commit, digest, even
 from flyball.rules.lifecycle import move
 from flyball.rules.retry import again, pause_s
 
@@ -131,9 +131,11 @@ class Attempt:
         try:
             frozen = in_force(self.plugs.freezer.freezes(), deed.action, self.plugs.clock.now())
         except NotReady as fault:
-            return await self.settle(deed, Outcome(ok=False, error=f"not started: {fault.what}"), visit)
+            return await self.settle(deed, Outcome(ok=False, error=f"not started: {fault.what}", transient=True), visit)
         if frozen:
-            return await self.settle(deed, Outcome(ok=False, error=f"not started: frozen by {frozen.by}: {frozen.reason}"), visit)
+            return await self.settle(
+                deed, Outcome(ok=False, error=f"not started: frozen by {frozen.by}: {frozen.reason}", transient=True), visit
+            )
         outcome, _ = await self._do(kind, deed, recipe)
         if outcome is None:
             return await self.recover.settle(deed, visit)
@@ -232,7 +234,7 @@ class Attempt:
         body = even(wire.plain(outcome.result))
         return Value(
             id=ValueId(name),
-            digest=pin(body),
+            digest=digest(body),
             origin=f"kind:{deed.action.kind}@{deed.action.target}",
             integrity=Integrity.OBSERVED,
             body=body,

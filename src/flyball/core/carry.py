@@ -13,6 +13,7 @@ from flyball.core.verify import Verify
 from flyball.core.visit import Visit
 from flyball.model.action import Deed, Purpose, Status
 from flyball.model.approval import ApprovalState
+from flyball.model.grant import OBSERVER
 from flyball.model.session import Session
 from flyball.rules.lifecycle import SETTLED
 from flyball.rules.unwind import order
@@ -107,7 +108,7 @@ class Carry:
             if row.id in self.abroad:
                 continue  # whoever submitted it is still at it
             deed = replace(wire.parse(Deed, row.body), version=row.version)
-            if deed.action.purpose is not Purpose.VERIFY and (deed.status not in SETTLED or self.unproven(deed)):
+            if deed.action.agent != OBSERVER and (deed.status not in SETTLED or self.unproven(deed)):
                 _, wait = await self.on(session, deed)
                 waits += [wait] if wait else []
         return min(waits, key=lambda one: one.at or ends)
