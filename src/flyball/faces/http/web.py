@@ -49,6 +49,7 @@ async def serve(app: App, listener: socket.socket, work: Callable[[], Awaitable[
         for one in done:
             one.result()
     finally:
+        app.state.streams.close()  # a page that is open would hold the server up
         server.should_exit = True
         both[1].cancel()
         waiting.cancel()
