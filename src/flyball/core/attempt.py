@@ -13,7 +13,7 @@ from flyball.core.guard import guard
 from flyball.core.record import pin
 from flyball.core.visit import Visit
 from flyball.errors import Conflict, NotReady, UserError
-from flyball.model.action import Deed, Outcome, Reach, Recipe, Seen, Status, Zone
+from flyball.model.action import Deed, Outcome, Purpose, Reach, Recipe, Seen, Status, Zone
 from flyball.model.approval import Review
 from flyball.model.decision import Decision, Judged, Verdict
 from flyball.model.ids import Json, ValueId
@@ -209,13 +209,15 @@ class Attempt:
             put = Put(table="value", id=value.id, expect=0, body=wire.dump(value), session=deed.action.session)
             puts.append(put)
         settles = []
-        changed = deed.recipe is not None and self.plugs.kinds[deed.action.kind].spec.reach is Reach.WRITE
+        spec = self.plugs.kinds[deed.action.kind].spec
+        changed = deed.recipe is not None and spec.reach is Reach.WRITE
         if changed:
             chain, _ = self.door.keys.chain(visit.who.key.grant)
             settles = [Settle(account=f"uses:{grant.id}", held=1, spent=1) for grant in chain]
             if deed.cost_micros and chain:
                 settles.append(Settle(account=f"budget:{chain[0].id}", held=deed.cost_micros, spent=deed.cost_micros))
-        if changed and outcome.ok and deed.zone is Zone.YELLOW:  # whatever its proposer calls it
+        told = spec.egress and deed.action.purpose is not Purpose.FIX  # a notice; any other change is looked at, whatever it calls itself
+        if changed and outcome.ok and deed.zone is Zone.YELLOW and not told:
             puts.append(self._review(settled, now))
         entry = self.door.record.entry("action.done" if outcome.ok else "action.failed", settled, visit, body)
         change = replace(more, entries=(), puts=tuple(puts), settles=tuple(settles))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from flyball import wire
-from flyball.core.advance import Advance
+from flyball.core.carry import Carry
 from flyball.core.keys import Who, agent_principal
 from flyball.core.sessions import SCOPES, Sessions
 from flyball.core.visit import Visit
@@ -28,9 +28,9 @@ LONGEST_KEY_S = 8 * 3600.0
 class Remote:
     """The way in for a brain that runs elsewhere. Its sessions are opened by signals like all others."""
 
-    def __init__(self, sessions: Sessions, loop: Advance) -> None:
-        """Keep the sessions, and the loop that carries on what a remote action leaves open."""
-        self.sessions, self.loop = sessions, loop
+    def __init__(self, sessions: Sessions, carry: Carry) -> None:
+        """Keep the sessions, and what carries on what a remote action leaves open."""
+        self.sessions, self.carry = sessions, carry
         self.door, self.plugs = sessions.door, sessions.plugs
 
     async def mint(self, who: Who, session: Session, ttl_s: float = KEY_S) -> tuple[str, Key]:
@@ -61,9 +61,9 @@ class Remote:
         name = f"{session.id}.{short}"
         proposal = self._named(wire.parse(Proposal, said))
         words = Words(origin=str(who.principal.id), integrity=Integrity.OBSERVED)  # a model outside: its literals are what it has read
-        if name in self.loop.abroad:
+        if name in self.carry.abroad:
             raise Moved(f"action {name} is being carried out", "the same name was submitted a moment ago", f"GET /v1/actions/{name}")
-        self.loop.abroad.add(name)
+        self.carry.abroad.add(name)
         deed: Deed | None = None
         try:
             deed = await self.door.submit(proposal, Visit(who=who, session=session, words=words), name)
@@ -72,8 +72,8 @@ class Remote:
         except Conflict:
             raise Moved(f"action {name} has just moved on", "it was written at the same moment", f"GET /v1/actions/{name}") from None
         finally:
-            self.loop.abroad.discard(name)
-            if deed is None or deed.status not in SETTLED or self.loop.unproven(deed):
+            self.carry.abroad.discard(name)
+            if deed is None or deed.status not in SETTLED or self.carry.unproven(deed):
                 self.plugs.engine.wake(session.id)  # what is left open, also by a fault in the middle, is carried on from there
         return deed
 
