@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -135,6 +136,7 @@ def parse() -> argparse.Namespace:
 def main() -> int:
     """Measure and print."""
     args = parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that PostgreSQL is stopped, too
     wanted = not args.only or "dbos-pg" in args.only
     with postgres(wanted=wanted) as url:
         bench = Bench(args, postgres=url)

@@ -398,10 +398,10 @@ async def test_a_key_for_an_agent_elsewhere_is_given_by_a_person_for_an_open_ses
         refuse(world, "action.decided", fault, times=1)
         with pytest.raises(Moved):
             await world.house.act(who, {"kind": "sim.green", "target": "nowhere", "name": "n"})
-    world.house.loop.abroad.add(f"{name}.busy")
+    world.house.carry.abroad.add(f"{name}.busy")
     with pytest.raises(Moved, match="is being carried out"):
         await world.house.act(who, {"kind": "sim.read", "target": "web", "name": "busy"})
-    world.house.loop.abroad.clear()
+    world.house.carry.abroad.clear()
     await world.house.steer(admin, name, "pause", REASON)
     with pytest.raises(Moved, match="is paused"):
         await world.house.act(who, {"kind": "sim.read", "target": "web"})
@@ -429,9 +429,9 @@ async def test_what_a_remote_brain_leaves_open_is_carried_on() -> None:
     verify = [{"kind": "sim.read", "at": "/count", "op": "ge", "value": 9, "within_s": 0.0}]
     held_deed = await world.house.act(who, {**fix, "verify": verify})
     assert held_deed.status == "held"
-    world.house.loop.abroad.add(held_deed.action.id)
+    world.house.carry.abroad.add(held_deed.action.id)
     await world.run()
-    world.house.loop.abroad.clear()
+    world.house.carry.abroad.clear()
     await world.answer(admin)
     await world.run()
     assert world.house.load_deed(f"{name}.fix").status == "undone"

@@ -22,7 +22,7 @@ from flyball.model.provenance import Integrity, Value
 from flyball.ports import Hands, Kind
 from flyball.rules.checks.freeze import in_force
 from flyball.rules.decide import judge
-from flyball.rules.digest import NotCanonical, canonical, commit, even
+from flyball.rules.digest import NotCanonical, canonical, commit, digest, even
 from flyball.rules.lifecycle import move
 from flyball.rules.retry import again, pause_s
 
@@ -234,7 +234,7 @@ class Attempt:
         body = even(wire.plain(outcome.result))
         return Value(
             id=ValueId(name),
-            digest=pin(body),
+            digest=digest(body),
             origin=f"kind:{deed.action.kind}@{deed.action.target}",
             integrity=Integrity.OBSERVED,
             body=body,

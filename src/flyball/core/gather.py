@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from flyball import wire
 from flyball.core.keys import Keys
@@ -15,25 +15,11 @@ from flyball.model.action import Action, Reach, Recipe
 from flyball.model.approval import Approval
 from flyball.model.decision import Facts
 from flyball.model.grant import Freeze, Sort, Standing
-from flyball.model.ids import Digest, Doc
+from flyball.model.ids import Digest
 from flyball.model.money import Account, Bucket
-from flyball.model.policy import PolicyAnswer
 from flyball.ports import Plugs
 from flyball.rules.provenance import lowest
 from flyball.rules.zone import zone_of
-
-SAME_S = 1.0
-"""For how long policy's answer to one question stands within one passage through the door, seconds."""
-MOST_ASKED = 512
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What policy was asked about one action, all but the time in it, when, and what it said."""
-
-    question: Doc
-    at: float
-    answer: PolicyAnswer
 
 
 class Gather:
@@ -42,7 +28,6 @@ class Gather:
     def __init__(self, plugs: Plugs, keys: Keys, pins: Mapping[str, Digest]) -> None:
         """Keep the ports and the digests that kinds are pinned by."""
         self.plugs, self.keys, self.pins = plugs, keys, pins
-        self._asked: dict[str, Asked] = {}
 
     def gather(self, action: Action, visit: Visit, *, recipe: Recipe | None = None, attempt: int = 1) -> Facts:
         """Look everything up that a decision may look at: the only look-ups there are."""
@@ -91,23 +76,10 @@ class Gather:
             extra={"cost_micros": float(cost), "targets": float(targets) if isinstance(targets, int | float) else 1.0},
         )
         if kind and target and not facts.args_fault and plugs.policy.count:
-            answer = self._ask(action, question(action, facts, visit.session, agent), now)
+            answer = plugs.policy.ask(question(action, facts, visit.session, agent))
             zone = zone_of(kind.spec, target, answer, overdue=facts.overdue_reviews)
             facts = replace(facts, policy=answer, zone=zone)
         return facts
-
-    def _ask(self, action: Action, asked: Doc, now: float) -> PolicyAnswer:
-        """Ask policy, unless it was asked the very same about this action within the last second (docs/decisions/0009)."""
-        grant = asked["grant"]
-        lasting = {**grant, "expires_in_s": 0.0} if isinstance(grant, Mapping) else grant
-        timeless: Doc = {**asked, "now": 0.0, "grant": lasting, "policy": self.plugs.policy.digest}
-        known = self._asked.pop(action.id, None)
-        if known is None or known.question != timeless or not 0.0 <= now - known.at < SAME_S:
-            if len(self._asked) >= MOST_ASKED:
-                self._asked.clear()
-            known = Asked(question=timeless, at=now, answer=self.plugs.policy.ask(asked))
-            self._asked[action.id] = known
-        return known.answer
 
     def rate(self, kind: str) -> tuple[float, float]:
         """Give burst and interval of a kind."""

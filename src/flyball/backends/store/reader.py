@@ -19,6 +19,7 @@ from flyball.model.log import Logged, Row
 _RAW = "SELECT raw FROM entry"
 _INDEX = "SELECT idx FROM entry"
 _ROW = "SELECT tbl, id, version, body, state, session, due_at FROM row"
+_FIND = f"{_ROW} WHERE tbl = ? AND id = ?"
 
 
 class Reader:
@@ -33,7 +34,7 @@ class Reader:
 
     def find(self, table: str, row: str) -> Row | None:
         """See `ports.Store`."""
-        found = self._read(f"{_ROW} WHERE tbl = ? AND id = ?", (table, row))
+        found = self._read(_FIND, (table, row))
         return _row(found[0]) if found else None
 
     def rows(self, table: str, *, state: str = "", session: str = "", due_by: float = 0.0, limit: int = 500) -> Sequence[Row]:

@@ -27,9 +27,9 @@ class Turn:
 
     def begin_snapshot(self) -> None:
         """See to it that reads share a snapshot until the turn ends. May raise sqlite3.Error."""
+        if self._loop is not None and self._loop.is_running() and self._reading.in_transaction:
+            return  # asked for many times in a turn: without a system call
         loop = _running()
-        if loop is not None and loop is self._loop and self._reading.in_transaction:
-            return
         if loop is not self._loop:  # a loop that was closed in mid-turn never ended it
             self.end()
         if loop is not None and not self._reading.in_transaction:
