@@ -151,7 +151,7 @@ async def test_a_lost_race_is_told_in_one_line(world: World, monkeypatch: pytest
 
     monkeypatch.setattr(world.server.house.door, "submit", lose)
     await refused(world.act("lost"), Moved, words)
-    assert world.server.house.loop.abroad == set()
+    assert world.server.house.loop.carry.abroad == set()
 
 
 async def test_a_change_is_a_fix_whatever_it_is_called(world: World) -> None:
