@@ -45,6 +45,7 @@ class Reply:
     note: str = ""
     words: str = ""  # a person's
     decision: str = ""  # the check that decided
+    transient: bool = False  # it did not begin
 
 
 World = Callable[[Proposal, Doc], Reply]
@@ -144,7 +145,7 @@ def deed_of(proposal: Proposal, args: Doc, number: int, reply: Reply) -> Deed:
         status=reply.status,
         decision=reply.decision,
         why=reply.note if reply.status is Status.DENIED else "",
-        outcome=Outcome(ok=done, result=reply.body, error=reply.note if not done else ""),
+        outcome=Outcome(ok=done, result=reply.body, error=reply.note if not done else "", transient=reply.transient),
         result=ValueId(f"s-1.{number}.out") if done else ValueId(""),
         verified=reply.verified,
         verify_note=reply.note if reply.verified is False else "",

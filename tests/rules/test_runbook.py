@@ -686,3 +686,15 @@ async def test_next_is_total_and_deterministic_over_any_view(seen: View) -> None
     if isinstance(answer, Propose):
         assert answer.proposal.kind
         assert answer.plan == () or answer.plan[0] == answer.proposal
+
+
+@pytest.mark.parametrize(("cut", "outcome"), [(0, "fixed"), (1, "fixed"), (2, "fixed"), (3, "escalated")])
+async def test_a_fix_that_was_cut_off_before_it_began_is_proposed_again(cut: int, outcome: str) -> None:
+    left = iter([Reply(status=Status.FAILED, note="it did not happen", transient=True)] * cut)
+    well = table(KILLED)
+
+    def world(proposal: Proposal, args: Doc) -> Reply:
+        return next(left, well(proposal, args)) if proposal.purpose is Purpose.FIX else well(proposal, args)
+
+    run = await play(brain(), view(signal()), world)
+    assert (run.finish.outcome, run.fixes()) == (outcome, ["process.restart"] * min(cut + 1, 3))

@@ -99,6 +99,7 @@ def test_the_list_of_nouns_is_the_whole_model() -> None:
         (Expect, {"kind": 3}, "/kind must be str, not int"),
         (Expect, {"kind": "k", "within_s": True}, "/within_s must be float, not bool"),
         (Expect, {"kind": "k", "surprise": 1}, "/surprise is not known here"),
+        (Expect, {"kind": "k", "args": 3}, "/args must be an object, not int"),
         (Outcome, {"ok": 1}, "/ok must be bool, not int"),
         (action.Proposal, {"kind": "k", "target": "t", "purpose": "FIX"}, "/purpose must be one of diagnose, fix, verify, notify"),
         (action.Proposal, {"kind": "k", "target": "t", "verify": "all"}, "/verify must be an array, not str"),
@@ -139,3 +140,7 @@ def test_what_is_no_part_of_the_model_is_not_dumped(thing: Any) -> None:
 def test_only_nouns_are_dumped() -> None:
     with pytest.raises(TypeError, match="is not a noun"):
         wire.dump([1])
+
+
+def test_a_union_of_plain_json_takes_any_of_it() -> None:
+    assert [wire.parse(int | str, one) for one in (3, "a")] == [3, "a"]  # type: ignore[arg-type, misc]  # an annotation, not a class

@@ -151,7 +151,7 @@ async def test_attack_08_a_backend_that_fails_denies_or_fails_and_is_audited(sea
         async def hang(*_: Any) -> Outcome:
             raise TimeoutError
 
-        world.kinds["sim.green"].do = hang  # type: ignore[method-assign]  # the fault
+        world.kinds["sim.green"].do = hang  # type: ignore[method-assign]  # the planted fault
     await world.open()
     assert world.deed().status == status
     assert world.effects.log == []
@@ -269,6 +269,21 @@ async def test_attack_11_labels_in_arguments_change_nothing(extra: dict[str, Any
     assert (plain.status, plain.zone, plain.decision) == (labelled.status, labelled.zone, labelled.decision) == ("held", "red", "approval")
 
 
+@pytest.mark.parametrize("purpose", list(Purpose))
+async def test_attack_11_a_change_that_calls_itself_something_else_is_reviewed_all_the_same(purpose: Purpose) -> None:
+    world = build(1, steps(propose("sim.yellow", purpose=purpose), finish("escalated")))
+    await world.open()
+    assert (world.deed().status, world.store.count("review", "waiting")) == ("done", 1)
+
+
+async def test_attack_11_a_notice_is_not_reviewed() -> None:
+    world = build(1, steps(propose("sim.yellow", purpose=Purpose.NOTIFY), finish("escalated")))
+    world.specs["sim.yellow"] = replace(SPECS["sim.yellow"], egress=True)
+    world.boot()
+    await world.open()
+    assert (world.deed().status, world.store.count("review")) == ("done", 0)
+
+
 async def test_attack_11_a_result_that_calls_itself_trusted_is_observed() -> None:
     world = waiting()
     world.tune = lambda one: setattr(
@@ -350,7 +365,7 @@ async def test_attack_12_the_key_of_a_closed_session_opens_nothing() -> None:
     await world.house.steer(await world.person(), name, "cancel", "no longer needed")
     with pytest.raises(Moved, match="is closed"):
         await world.house.act(who, {"kind": "sim.read", "target": "web"})
-    assert world.house.keys.load(who.key.id).revoked  # type: ignore[union-attr]  # it is stored
+    assert world.house.keys.load(who.key.id).revoked  # type: ignore[union-attr]  # it is stored by now
 
 
 async def test_attack_12_a_key_of_another_session_or_agent_is_denied() -> None:
@@ -446,9 +461,9 @@ async def test_attack_16_every_field_of_an_action_is_in_its_digest(field: str) -
     before = world.house.door.admit(one, visit, "n")[0].digest
     changed: dict[str, Any] = {"kind": "sim.green", "target": "db", "args": {"by": 2}, "purpose": Purpose.NOTIFY}
     if field == "session":
-        visit = replace(visit, session=replace(visit.session, id="s-other"))  # type: ignore[arg-type]  # an id is text
+        visit = replace(visit, session=replace(visit.session, id="s-other"))  # type: ignore[arg-type]  # an id is a text at run time
     elif field == "agent":
-        visit = replace(visit, who=replace(visit.who, principal=replace(visit.who.principal, id="agent:other")))  # type: ignore[arg-type]  # an id is text
+        visit = replace(visit, who=replace(visit.who, principal=replace(visit.who.principal, id="agent:other")))  # type: ignore[arg-type]  # an id is a text at run time
     else:
         one = replace(one, **{field: changed[field]})
     assert world.house.door.admit(one, visit, "n")[0].digest != before
@@ -611,7 +626,7 @@ async def test_attack_23_pending_approvals_are_decided_anew_under_the_new_policy
     world.policy.table["sim.red"] = answer("deny", "red")
     await world.run()
     assert (world.deed().status, world.deed().decision) == ("denied", "policy")
-    digests = [one.entry.body["policy"][0] for one in world.store.entries(name="action.decided")]  # type: ignore[index]  # a list
+    digests = [one.entry.body["policy"][0] for one in world.store.entries(name="action.decided")]  # type: ignore[index]  # the body holds a list
     assert digests == ["sha256:policy1", "sha256:stricter"]
 
 

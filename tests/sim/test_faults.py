@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import Phase, given, settings
 
-from flyball.core import advance, attempt, recover, unwind
+from flyball.core import attempt, carry, recover, unwind
 from flyball.core.advance import Advance
 from flyball.core.approvals import Approvals
 from flyball.core.attempt import Attempt
@@ -221,12 +221,12 @@ def test_fault_the_undo_is_not_written_down_first(monkeypatch: pytest.MonkeyPatc
 
 
 def test_fault_an_interrupted_undo_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(advance, "order", lambda deeds, name: tuple(one for one in order(deeds, name) if one.status is not Status.UNDOING))
+    monkeypatch.setattr(carry, "order", lambda deeds, name: tuple(one for one in order(deeds, name) if one.status is not Status.UNDOING))
     noticed_in_a_crash()
 
 
 def test_fault_unwound_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(advance, "order", lambda deeds, name: tuple(reversed(order(deeds, name))))
+    monkeypatch.setattr(carry, "order", lambda deeds, name: tuple(reversed(order(deeds, name))))
     noticed(crash.test_the_story_without_a_crash_unwinds_latest_first)
 
 

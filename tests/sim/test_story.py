@@ -229,7 +229,9 @@ def plan() -> tuple[Any, ...]:
 
 def planned(*later: Any) -> Any:
     return steps(
-        propose("sim.red", args={"by": 1}, verify=(UP,), plan=plan()), *(later or (propose("sim.red", "db", args={"by": 2}),)), finish()
+        propose("sim.red", args={"by": 1}, verify=(UP,), plan=plan()),
+        *(later or (propose("sim.red", "db", args={"by": 2}, verify=(UP,)),)),
+        finish(),
     )
 
 
@@ -254,12 +256,13 @@ async def test_a_plan_approved_once_covers_its_later_steps() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        propose("sim.red", "db", args={"by": 3}),
-        propose("sim.red", "web", args={"by": 2}),
-        propose("sim.final", "db", args={"by": 2}),
-        propose("sim.red", "db", args={"by": 2}, purpose=Purpose.NOTIFY),
+        propose("sim.red", "db", args={"by": 3}, verify=(UP,)),
+        propose("sim.red", "web", args={"by": 2}, verify=(UP,)),
+        propose("sim.final", "db", args={"by": 2}, verify=(UP,)),
+        propose("sim.red", "db", args={"by": 2}, verify=(UP,), purpose=Purpose.NOTIFY),
+        propose("sim.red", "db", args={"by": 2}),
     ],
-    ids=["argument", "target", "kind", "purpose"],
+    ids=["argument", "target", "kind", "purpose", "postcondition"],
 )
 async def test_a_deviation_from_the_plan_asks_anew(other: Any) -> None:
     world = await held(planned(other), **near())
@@ -270,7 +273,7 @@ async def test_a_deviation_from_the_plan_asks_anew(other: Any) -> None:
 
 
 async def test_a_step_of_a_plan_runs_once_and_then_asks() -> None:
-    again = propose("sim.red", "db", args={"by": 2})
+    again = propose("sim.red", "db", args={"by": 2}, verify=(UP,))
     world = await held(planned(again, again), **near())
     await world.answer(await world.person())
     await world.run()
@@ -942,7 +945,7 @@ async def test_transient_faults_are_retried_where_that_is_harmless_and_never_for
         return Outcome(ok=False, error="try later", transient=True) if calls[kind.spec.name] < 3 else None
 
     world = build(1, steps(propose("sim.once"), propose("sim.read"), propose("sim.green"), propose("sim.red"), finish("escalated")))
-    world.tune = lambda one: [setattr(kind, "twist", flaky) for kind in one.kinds.values()]  # type: ignore[func-returns-value]
+    world.tune = lambda one: [setattr(kind, "twist", flaky) for kind in one.kinds.values()]  # type: ignore[func-returns-value]  # only the setting counts
     world.specs["sim.red"] = replace(SPECS["sim.red"], idempotent=True)
     world.boot()
     await world.open()
@@ -957,7 +960,7 @@ async def test_a_deed_that_raises_or_hangs_is_looked_at() -> None:
         raise RuntimeError("connection reset")
 
     world = build(1, steps(propose("sim.green"), propose("sim.read"), finish("escalated")))
-    world.tune = lambda one: [setattr(kind, "twist", bomb) for kind in one.kinds.values()]  # type: ignore[func-returns-value]
+    world.tune = lambda one: [setattr(kind, "twist", bomb) for kind in one.kinds.values()]  # type: ignore[func-returns-value]  # only the setting counts
     world.boot()
     await world.open()
     assert (world.deed(1).status, world.deed(2).status) == ("done", "failed")

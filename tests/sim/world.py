@@ -39,6 +39,8 @@ from flyball.rules.pace import passes, take
 
 BEGIN = 1_790_000_000.0
 DAY_S = 86_400.0
+VALIDATOR = JsonSchemaValidator()
+"""One for all worlds: schemas are compiled once."""
 JUMPS = 5_000
 
 
@@ -545,7 +547,7 @@ class World:
             engine=self.engine,
             freezer=self.freezer,
             tracer=SimTracer(),
-            validator=JsonSchemaValidator(),
+            validator=VALIDATOR,
             kinds=self.kinds,
             brains={"script": self.brain} if self.brain is not None else {},
             sources={"sim": SimSource()},

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from flyball.errors import FlyballError
 from flyball.ports import Clock
 
 log = structlog.get_logger("flyball.engine")
@@ -82,9 +83,12 @@ class AsyncioEngine:
         try:
             async with self._room:
                 await advance(session)
-        except Exception:  # loop boundary: one session's fault (a full disk, a bug) must not stop the others; it is looked at again
+        except (
+            Exception
+        ) as fault:  # loop boundary: one session's fault (a full disk, a bug) must not stop the others; it is looked at again
             self.faults += 1
-            log.exception("advance failed", session=session)
+            known = isinstance(fault, FlyballError)
+            log.error("advance failed", session=session, fault=f"{type(fault).__name__}: {fault}", exc_info=not known)  # noqa: TRY400 a known fault is one line
             self._busy.discard(session)
             self.wake(session, self._clock.now() + AGAIN_S)
         finally:

@@ -2,48 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from flyball import wire
-from flyball.core.approvals import Approvals
+from flyball.core.carry import Carry, Wait
 from flyball.core.guard import guard
-from flyball.core.recover import Recover
 from flyball.core.sessions import Sessions
-from flyball.core.unwind import Unwind
-from flyball.core.verify import Verify
 from flyball.core.view import steps_of, view_of
-from flyball.core.visit import Visit
 from flyball.errors import BadInput, Conflict, Fenced, TooLarge
 from flyball.model.action import Deed, Purpose, Status
-from flyball.model.approval import ApprovalState
 from flyball.model.ids import Digest, Doc, Json
 from flyball.model.log import Put
 from flyball.model.session import Answer, Ask, Finish, Phase, Propose, Session, Step, Thought
 from flyball.rules.bound import reached
-from flyball.rules.lifecycle import SETTLED
-from flyball.rules.unwind import order
 
-FREEZE_LOOK_S = 2.0
 BRAIN_S = 120.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
-    """Why a session parks and when it looks again; 0 means only when woken."""
-
-    reason: str
-    at: float = 0.0
 
 
 class Advance:
     """Moves sessions on. The engine sees to it that one session is advanced by one caller at a time."""
 
-    def __init__(self, sessions: Sessions, approvals: Approvals, recover: Recover, unwind: Unwind) -> None:
+    def __init__(self, sessions: Sessions, carry: Carry) -> None:
         """Keep the parts behind the door."""
-        self.sessions, self.door, self.plugs = sessions, sessions.door, sessions.plugs
-        self.approvals, self.recover, self.unwind = approvals, recover, unwind
-        self.verify = Verify(recover.attempt)
-        self.abroad: set[str] = set()  # actions that a remote brain's call is carrying out in this process right now
+        self.sessions, self.carry = sessions, carry
+        self.door, self.plugs = sessions.door, sessions.plugs
 
     async def advance(self, name: str) -> None:
         """Move a session on until it must wait or is closed. A session that was taken over is left alone."""
@@ -82,7 +64,7 @@ class Advance:
             return session, Wait(reason="answer")
         answer = await self._next(session, steps)
         if answer is None:
-            return session, await self._abroad(session)
+            return session, await self.carry.abroad_of(session)
         try:
             if isinstance(answer, Finish):
                 return await self._close(session, answer, steps), None
@@ -91,25 +73,6 @@ class Advance:
             why = f"the brain's answer cannot be written down: {fault.what}"
             session = await self._close(session, Finish(outcome="escalated", summary=why, thought=Thought(summary=why)), steps)
         return session, None
-
-    async def _abroad(self, session: Session) -> Wait:
-        """Carry on what a remote brain's actions left open: it proposes by itself, and several at once, so none is the one in hand."""
-        ends = session.opened_at + self.plugs.rules.agents[session.agent].max_s
-        waits = [Wait(reason="brain", at=ends)]
-        for row in self.plugs.store.rows("action", session=session.id, limit=5000):
-            if row.id in self.abroad:
-                continue  # whoever submitted it is still at it
-            deed = replace(wire.parse(Deed, row.body), version=row.version)
-            if deed.action.purpose is not Purpose.VERIFY and (deed.status not in SETTLED or self.unproven(deed)):
-                _, wait = await self._carry(session, deed)
-                waits += [wait] if wait else []
-        return min(waits, key=lambda one: one.at or ends)
-
-    @staticmethod
-    def unproven(deed: Deed) -> bool:
-        """Say whether a fix still has to be proven, or put back."""
-        fix = deed.status is Status.DONE and deed.action.purpose is Purpose.FIX
-        return fix and (deed.verified is False or (deed.verified is None and bool(deed.action.verify)))
 
     async def _next(self, session: Session, steps: tuple[Step, ...]) -> Answer | None:
         """Ask the brain; past its bounds, or without an answer, the session is a person's."""
@@ -148,30 +111,8 @@ class Advance:
         """Take the action in hand one move further; a Wait says that it cannot go on by itself."""
         deed = self.door.find(session.current)
         if deed is None:
-            return await self._prove(session, await self._submit(session))
-        return await self._carry(session, deed)
-
-    async def _carry(self, session: Session, deed: Deed) -> tuple[Deed, Wait | None]:
-        """Take an action that was begun earlier one move further."""
-        visit = self.sessions.visit(session)
-        if deed.status in (Status.RUNNING, Status.UNKNOWN):
-            deed = await self.recover.settle(deed, visit)
-        elif deed.status in (Status.PROPOSED, Status.HELD, Status.ALLOWED):
-            deed = await self._held(deed, visit)
-        return await self._prove(session, deed)
-
-    async def _prove(self, session: Session, deed: Deed) -> tuple[Deed, Wait | None]:
-        """Have a fix that was done looked at by the observer, and put back where it does not hold."""
-        visit = self.sessions.visit(session)
-        if deed.status is Status.HELD:
-            return deed, self._held_wait(deed)
-        if deed.status is Status.DONE and deed.action.purpose is Purpose.FIX and deed.verified is None:
-            deed, at = await self.verify.look(deed, visit, self.sessions.visit(session, observer=True))
-            if at:
-                return deed, Wait(reason="verify", at=at)
-        if deed.verified is False or deed.status is Status.UNDOING:
-            return await self._put_back(session, deed)
-        return deed, None
+            return await self.carry.prove(session, await self._submit(session))
+        return await self.carry.on(session, deed)
 
     async def _submit(self, session: Session) -> Deed:
         row = self.plugs.store.find("step", session.current)
@@ -183,39 +124,6 @@ class Advance:
         return await self.door.submit(
             answer.proposal, self.sessions.visit(session, covers=tuple(Digest(one) for one in covers), card=card), session.current
         )
-
-    async def _held(self, deed: Deed, visit: Visit) -> Deed:
-        row = self.plugs.store.find("approval", deed.action.id)
-        if row is not None and row.state in ("waiting", "approved"):
-            approval = self.approvals.load(row.id)
-            if self.plugs.clock.now() >= approval.expires_at and approval.state in (ApprovalState.WAITING, ApprovalState.APPROVED):
-                await self.approvals.end(approval, visit, ApprovalState.EXPIRED)
-        return await self.door.judge(deed, visit)
-
-    def _held_wait(self, deed: Deed) -> Wait:
-        now = self.plugs.clock.now()
-        row = self.plugs.store.find("approval", deed.action.id)
-        if row is not None and row.state == "waiting":
-            return Wait(reason="approval", at=row.due_at)
-        if deed.decision == "pace":
-            return Wait(reason="pace", at=now + self.door.facts.rate(deed.action.kind)[1])
-        return Wait(reason=deed.decision, at=now + FREEZE_LOOK_S)
-
-    async def _put_back(self, session: Session, deed: Deed) -> tuple[Deed, Wait | None]:
-        """Unwind a hypothesis whose verification failed: every fix of it that stands, latest first. Safe to call again after a crash.
-
-        An undo that a person began is ended, and nothing else. Gives the deed in hand as it is then, or the one
-        whose undo is stuck, which a person must settle.
-        """
-        rows = self.plugs.store.rows("action", session=session.id, limit=5000)
-        deeds = [replace(wire.parse(Deed, row.body), version=row.version) for row in rows]
-        worst: Deed | None = None
-        for one in order(deeds, deed.action.hypothesis) if deed.verified is False else (deed,):
-            undone = await self.unwind.undo(one, self.sessions.visit(session), f"verification failed: {deed.verify_note}")
-            if undone.status in (Status.DONE, Status.UNDOING):
-                return deed, Wait(reason="freeze", at=self.plugs.clock.now() + FREEZE_LOOK_S)
-            worst = undone if undone.status is Status.STUCK else worst
-        return worst or self.door.find(deed.action.id) or deed, None
 
     async def _settled(self, session: Session, deed: Deed) -> Session:
         """Let go of the action in hand and note whether it brought anything new."""

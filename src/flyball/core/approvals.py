@@ -195,7 +195,7 @@ class Approvals:
             "kind_digest": action.kind_digest,
             "target": action.target,
         }
-        name = digest({**whole, "args": args, "purpose": action.purpose.value})
+        name = digest({**whole, "args": args, "purpose": action.purpose.value, "verify": even(wire.plain(action.verify))})
         return replace(
             action,
             id=ActionId(f"{action.id}e1"),

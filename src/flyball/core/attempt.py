@@ -131,9 +131,11 @@ class Attempt:
         try:
             frozen = in_force(self.plugs.freezer.freezes(), deed.action, self.plugs.clock.now())
         except NotReady as fault:
-            return await self.settle(deed, Outcome(ok=False, error=f"not started: {fault.what}"), visit)
+            return await self.settle(deed, Outcome(ok=False, error=f"not started: {fault.what}", transient=True), visit)
         if frozen:
-            return await self.settle(deed, Outcome(ok=False, error=f"not started: frozen by {frozen.by}: {frozen.reason}"), visit)
+            return await self.settle(
+                deed, Outcome(ok=False, error=f"not started: frozen by {frozen.by}: {frozen.reason}", transient=True), visit
+            )
         outcome, _ = await self._do(kind, deed, recipe)
         if outcome is None:
             return await self.recover.settle(deed, visit)
@@ -207,13 +209,15 @@ class Attempt:
             put = Put(table="value", id=value.id, expect=0, body=wire.dump(value), session=deed.action.session)
             puts.append(put)
         settles = []
-        changed = deed.recipe is not None and self.plugs.kinds[deed.action.kind].spec.reach is Reach.WRITE
+        spec = self.plugs.kinds[deed.action.kind].spec
+        changed = deed.recipe is not None and spec.reach is Reach.WRITE
         if changed:
             chain, _ = self.door.keys.chain(visit.who.key.grant)
             settles = [Settle(account=f"uses:{grant.id}", held=1, spent=1) for grant in chain]
             if deed.cost_micros and chain:
                 settles.append(Settle(account=f"budget:{chain[0].id}", held=deed.cost_micros, spent=deed.cost_micros))
-        if changed and outcome.ok and deed.zone is Zone.YELLOW and deed.action.purpose is Purpose.FIX:
+        told = spec.egress and deed.action.purpose is not Purpose.FIX  # a notice; any other change is looked at, whatever it calls itself
+        if changed and outcome.ok and deed.zone is Zone.YELLOW and not told:
             puts.append(self._review(settled, now))
         entry = self.door.record.entry("action.done" if outcome.ok else "action.failed", settled, visit, body)
         change = replace(more, entries=(), puts=tuple(puts), settles=tuple(settles))

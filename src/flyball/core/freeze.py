@@ -13,7 +13,7 @@ from flyball.model.grant import Freeze, Sort
 from flyball.model.log import Change, Entry, Put
 from flyball.ports import Plugs
 
-SCOPES = ("all", "agent:", "target:", "kind:")
+SCOPES = ("agent:", "target:", "kind:")
 
 
 class Switch:
@@ -26,7 +26,7 @@ class Switch:
     async def freeze(self, who: Who, scope: str, reason: str, *, undoing: bool = False) -> Freeze:
         """Stop doing (and undoing) in a scope at once: the file is written first, the record second."""
         who.needs("operate")
-        if not any(scope == one or (one.endswith(":") and scope.startswith(one) and len(scope) > len(one)) for one in SCOPES):
+        if scope != "all" and not any(scope.startswith(one) and len(scope) > len(one) for one in SCOPES):
             raise BadInput(
                 f"{scope!r} is no scope", "a scope is all, agent:NAME, target:NAME or kind:NAME", "flyball freeze all --reason ..."
             )
@@ -47,6 +47,7 @@ class Switch:
     async def thaw(self, who: Who, name: str, reason: str, for_s: float) -> Freeze:
         """Pause a freeze until an end time; after it the freeze is in force again. Only a person thaws."""
         freeze = self._mine(who, name, reason)
+        await self.notice()  # a freeze made while nobody looked is recorded before its thaw
         if for_s <= 0:
             raise BadInput("a thaw needs an end", "it holds for more than zero seconds and then ends", "add --for 30m")
         thawed = replace(freeze, thawed_until=self.plugs.clock.now() + for_s, thawed_by=who.principal.id, thaw_reason=reason.strip())

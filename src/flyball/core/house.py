@@ -9,6 +9,7 @@ from flyball import wire
 from flyball.core.advance import Advance
 from flyball.core.approvals import REASON_LEAST, Approvals
 from flyball.core.attempt import Attempt
+from flyball.core.carry import Carry
 from flyball.core.door import Door
 from flyball.core.freeze import Switch
 from flyball.core.inbox import Inbox
@@ -45,8 +46,9 @@ class House:
         self.door.attempt, self.door.approvals, self.attempt.recover = self.attempt, self.approvals, self.recover
         self.stray = Stray(self.door, self.approvals, self.recover, self.unwind)
         self.sessions = Sessions(self.door)
-        self.loop = Advance(self.sessions, self.approvals, self.recover, self.unwind)
-        self.remote = Remote(self.sessions, self.loop)
+        self.carry = Carry(self.sessions, self.approvals, self.recover, self.unwind)
+        self.loop = Advance(self.sessions, self.carry)
+        self.remote = Remote(self.sessions, self.carry)
         self.inbox = Inbox(self.sessions)
         self.switch = Switch(plugs)
 

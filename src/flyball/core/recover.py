@@ -27,7 +27,7 @@ class Recover:
         if to is Status.STUCK:
             return await self._stuck(deed, visit, f"nobody can tell whether {deed.action.kind} happened")
         error = "" if to is Status.DONE else "it did not happen"
-        outcome = Outcome(ok=to is Status.DONE, error=error, level=self.plugs.box.level.value)
+        outcome = Outcome(ok=to is Status.DONE, error=error, transient=to is not Status.DONE, level=self.plugs.box.level.value)
         return await self.attempt.settle(deed, outcome, visit)
 
     async def _unknown(self, deed: Deed, visit: Visit) -> Deed:

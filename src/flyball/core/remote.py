@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from flyball import wire
-from flyball.core.advance import Advance
+from flyball.core.carry import Carry
 from flyball.core.keys import Who, agent_principal
 from flyball.core.sessions import SCOPES, Sessions
 from flyball.core.visit import Visit
 from flyball.errors import BadInput, Conflict, Denied, Fenced, Moved, NotReady
-from flyball.model.action import Deed, Proposal
+from flyball.model.action import Deed, Proposal, Purpose, Reach
 from flyball.model.grant import Key, Sort
 from flyball.model.provenance import Integrity
 from flyball.model.session import Phase, Session
@@ -27,9 +28,9 @@ LONGEST_KEY_S = 8 * 3600.0
 class Remote:
     """The way in for a brain that runs elsewhere. Its sessions are opened by signals like all others."""
 
-    def __init__(self, sessions: Sessions, loop: Advance) -> None:
-        """Keep the sessions, and the loop that carries on what a remote action leaves open."""
-        self.sessions, self.loop = sessions, loop
+    def __init__(self, sessions: Sessions, carry: Carry) -> None:
+        """Keep the sessions, and what carries on what a remote action leaves open."""
+        self.sessions, self.carry = sessions, carry
         self.door, self.plugs = sessions.door, sessions.plugs
 
     async def mint(self, who: Who, session: Session, ttl_s: float = KEY_S) -> tuple[str, Key]:
@@ -58,11 +59,12 @@ class Remote:
         if not NAME.fullmatch(short):
             raise BadInput("the action's name does not serve", "a name is 1 to 64 of A-Z a-z 0-9 _ -", "name it otherwise, or not at all")
         name = f"{session.id}.{short}"
-        proposal = wire.parse(Proposal, said)
+        proposal = self._named(wire.parse(Proposal, said))
         words = Words(origin=str(who.principal.id), integrity=Integrity.OBSERVED)  # a model outside: its literals are what it has read
-        if name in self.loop.abroad:
+        if name in self.carry.abroad:
             raise Moved(f"action {name} is being carried out", "the same name was submitted a moment ago", f"GET /v1/actions/{name}")
-        self.loop.abroad.add(name)
+        self.carry.abroad.add(name)
+        deed: Deed | None = None
         try:
             deed = await self.door.submit(proposal, Visit(who=who, session=session, words=words), name)
         except Fenced:
@@ -70,10 +72,16 @@ class Remote:
         except Conflict:
             raise Moved(f"action {name} has just moved on", "it was written at the same moment", f"GET /v1/actions/{name}") from None
         finally:
-            self.loop.abroad.discard(name)
-        if deed.status not in SETTLED or self.loop.unproven(deed):
-            self.plugs.engine.wake(session.id)
+            self.carry.abroad.discard(name)
+            if deed is None or deed.status not in SETTLED or self.carry.unproven(deed):
+                self.plugs.engine.wake(session.id)  # what is left open, also by a fault in the middle, is carried on from there
         return deed
+
+    def _named(self, proposal: Proposal) -> Proposal:
+        """Call a change a fix, whatever its proposer calls it: fixes are proven, put back and counted."""
+        kind = self.plugs.kinds.get(proposal.kind)
+        change = kind is not None and kind.spec.reach is Reach.WRITE and proposal.purpose is not Purpose.NOTIFY
+        return replace(proposal, purpose=Purpose.FIX) if change else proposal
 
     def _open(self, session: Session) -> None:
         """Refuse where the session takes no actions now. Raises Moved or NotReady."""

@@ -18,7 +18,7 @@ def reached(session: Session, steps: Sequence[Step], agent: Agent, now: float) -
     failed = [deed for deed in fixes if deed.status is not Status.DONE or deed.verified is False]
     bounds = (
         (session.step >= agent.max_steps, f"{agent.max_steps} steps without an end"),
-        (now - session.opened_at > agent.max_s, f"{agent.max_s:g} s have passed"),
+        (now >= session.opened_at + agent.max_s, f"{agent.max_s:g} s have passed"),
         (len(failed) >= agent.max_fixes, f"{len(failed)} fixes did not work"),
         (session.idle >= IDLE_MOST, f"{session.idle} steps brought nothing new"),
     )

@@ -1,6 +1,6 @@
 """Names what was done to a damaged log: which entry, and whether it was edited, removed, swapped or rolled back.
 
-`flyball verify` and the store's check at start call `first_break` once a root does not match. A root alone says only
+`flyball audit verify` and the store's check at start call `first_break` once a root does not match. A root alone says only
 that something is wrong; the stored leaf hashes, where they still fold to the signed root, say where.
 """
 

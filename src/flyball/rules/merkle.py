@@ -1,7 +1,7 @@
 """The Merkle tree of the log: roots, proofs, and the checks of both (RFC 6962 and RFC 9162, section 2.1).
 
 The log's store appends through `Frontier` and keeps every `Node` it is given; the proof maker looks nodes up again;
-whoever holds a signed checkpoint (a witness, an auditor, `flyball verify`) calls the `verify_` functions, which need
+whoever holds a signed checkpoint (a witness, an auditor, `flyball audit verify`) calls the `verify_` functions, which need
 nothing but hashes. What is wrong with a damaged log is named in `rules/damage.py`.
 
 Nodes are named by (level, index): level 0 holds leaf hashes, node (l, i) covers leaves i * 2**l up to (i + 1) * 2**l.

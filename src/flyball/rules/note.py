@@ -2,7 +2,7 @@
 
 The formats are c2sp.org/signed-note and c2sp.org/tlog-checkpoint.
 
-The sequencer signs a checkpoint for each batch; a witness, an exporter and `flyball verify` read them. Signing and
+The sequencer signs a checkpoint for each batch; a witness, an exporter and `flyball audit verify` read them. Signing and
 verifying are handed in as functions, so nothing here holds a private key or knows a cryptographic library. Only Ed25519
 (type 0x01) is signed and verified; lines of other keys are kept as they are and never counted.
 """

@@ -113,9 +113,10 @@ def _why(doc: Mapping[str, Any], thought: Mapping[str, Any] | None, deed: Mappin
         return str(deed["action"]["why"]) if deed else str(doc["session"]["summary"]) or "no cause has been settled on yet"
     record = f"{thought['worked']} of {thought['tried']} times it worked before" if thought["tried"] else "no record yet"
     away = sum(one["state"] in ("ruled_out", "refuted") for one in _last(doc))
+    proof = len(thought["evidence"])
     return (
         f"{thought['cause']}: {thought['because']} (confidence {thought['confidence']:.2f}, prior {thought['prior']:.2f}, {record}); "
-        f"{len(thought['evidence'])} pieces of evidence, {away} alternatives ruled out"
+        f"{proof} {'piece' if proof == 1 else 'pieces'} of evidence, {away} {'alternative' if away == 1 else 'alternatives'} ruled out"
     )
 
 

@@ -13,7 +13,9 @@ from flyball.ports import Rules, Store
 
 def permits(store: Store, rules: Rules, kinds: Mapping[str, KindSpec], now: float) -> list[dict[str, Any]]:
     """Give one row per agent, kind and target that a manifest names; live grants and standing grants narrow or widen it in the open."""
-    live = [row.body for row in store.rows("grant", limit=10_000) if _ends(row.body) > now and not row.body.get("revoked")]
+    going = {row.id for phase in ("open", "parked") for row in store.rows("session", state=phase, limit=10_000)}
+    grants = [row.body for row in store.rows("grant", limit=10_000) if row.session in going]  # a closed session's keys are revoked
+    live = [one for one in grants if _ends(one) > now and not one.get("revoked")]
     standing = [row.body for row in store.rows("standing", state="live", limit=1000) if _ends(row.body) > now]
     used = _used(store)
     return [

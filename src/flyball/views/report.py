@@ -31,7 +31,7 @@ def _when(at: float) -> str:
 def _lasting(seconds: float | None) -> str:
     if seconds is None:
         return "not known"
-    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds) // 60} min {int(seconds) % 60:02d} s"  # noqa: PLR2004 a minute
+    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds) // 60} min {int(seconds) % 60:02d} s"  # noqa: PLR2004 seconds of a minute
 
 
 def _head(doc: Mapping[str, Any]) -> Iterator[str]:

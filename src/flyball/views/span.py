@@ -15,6 +15,7 @@ CUT = 46.0
 CUT_FROM_S = 10.0
 CUT_SHARE = 0.3
 """A stretch in which nothing but waiting happens is cut where it is longer than this share of the whole and than `CUT_FROM_S`."""
+SAID = {"used": "approved", "changes": "changes asked for"}
 HUMAN = ("approval.answered", "brain.answered", "review.answered", "session.pause", "session.resume", "session.cancel", "action.ruled")
 
 
@@ -88,7 +89,8 @@ def _changed(doc: Mapping[str, Any], deed: Mapping[str, Any], now: float) -> Ite
         card: Mapping[str, Any] = next((one for one in doc["approvals"] if one["id"] == action["id"]), {})
         ended = [one["at"] for one in entries if one["name"] in ("approval.answered", "approval.expired")]
         going = not ended and card.get("state") == "waiting"
-        said = f"{len(card.get('votes') or ())} of {card.get('quorum', 1)} answered" if not ended else str(card.get("state", ""))
+        stands = str(card.get("state", ""))
+        said = SAID.get(stands, stands) if ended else f"{len(card.get('votes') or ())} of {card.get('quorum', 1)} answered"
         yield _span("Approval", said, "wait", (asked, max(ended) if ended else now)) | {"going": going}
     done = found.get("action.done") or found.get("action.failed") or deed["settled_at"]
     if deed["intended_at"] and "action.intended" in found:

@@ -32,7 +32,11 @@ def tree(doc: Mapping[str, Any]) -> dict[str, Any]:
     root = _node("signal", str(signal.get("name") or head["title"]), f"on {head['target']}{often}")
     reads = [one for one in deeds if one["action"]["purpose"] == "diagnose"]
     gave = sum(one["value"] is not None for one in reads)
-    look = _node("evidence", "Diagnose", f"{len(reads)} looks, {gave} gave evidence" if reads else "nothing looked at yet")
+    look = _node(
+        "evidence",
+        "Diagnose",
+        f"{len(reads)} {'look' if len(reads) == 1 else 'looks'}, {gave} gave evidence" if reads else "nothing looked at yet",
+    )
     look["detail"] = {"evidence": [one["action"]["id"] for one in reads]}
     root["nodes"] = [look]
     ranked = hypotheses(doc)
@@ -109,12 +113,11 @@ def _chain(doc: Mapping[str, Any], fixes: Sequence[Mapping[str, Any]], *, good: 
         if gate:
             nodes.append(gate | {"chosen": good})
     last = fixes[-1]
-    if last["verified"] is not None:
-        text = "Verified" if last["verified"] else "Refuted and undone" if last["status"] == "undone" else "Refuted"
-        check = _node("check", text, str(last["verify_note"]), chosen=good, state="met" if last["verified"] else "refuted")
-        nodes.append(check)
     if good and doc["session"]["phase"] == "closed":
-        nodes.append(_outcome(doc["session"]))
+        nodes.append(_outcome(doc["session"]) | {"detail": {"verified": last["verified"], "note": last["verify_note"]}})
+    elif last["verified"] is not None:
+        text = "Verified" if last["verified"] else "Refuted and undone" if last["status"] == "undone" else "Refuted"
+        nodes.append(_node("check", text, str(last["verify_note"]), chosen=good, state="met" if last["verified"] else "refuted"))
     for left, right in pairwise(nodes):
         left["nodes"] = [right]
     return nodes[:1]
@@ -151,4 +154,5 @@ def _person(name: str) -> str:
 
 
 def _outcome(head: Mapping[str, Any]) -> dict[str, Any]:
-    return _node("outcome", str(head["outcome"]).capitalize(), str(head["summary"]), state=str(head["outcome"]))
+    title = {"fixed": "Fixed and verified"}.get(str(head["outcome"]), str(head["outcome"]).capitalize())
+    return _node("outcome", title, str(head["summary"]), state=str(head["outcome"]))

@@ -1,6 +1,6 @@
 """The log without the server: verify a state folder or an export, export, and prove single entries. Read-only on the state.
 
-`flyball verify`, `flyball export` and the HTTP face's proof call it, and so may an auditor who has only a copy. An export is
+`flyball audit verify`, `flyball audit export` and the HTTP face's proof call it, and so may an auditor who has only a copy. An export is
 what c2sp.org/tlog-tiles lays down (checkpoint, tile/..., tile/entries/...), so other people's tools can check it as well.
 """
 
@@ -120,7 +120,7 @@ def export(state: Path, out: Path) -> int:
             raise NotFound(f"the log in {state} has no entries yet", "there is nothing to export")
         flaw = find_flaw(conn, [inside], key)
         if flaw is not None:
-            raise ProofFailed(f"the log in {state} does not verify: {flaw.what} at entry {flaw.index}", flaw.why, "run: flyball verify")
+            raise ProofFailed(f"the log in {state} does not verify: {flaw.what} at entry {flaw.index}", flaw.why, "flyball audit verify")
         size = parse_checkpoint(parse_note(inside.raw).text).size
         for tile in tiles_of(size):
             _put(out / tile.path, tile_bytes(tile, node_at(conn)))

@@ -213,7 +213,7 @@ def _verified_tail(files: _Files, accept: Collection[str]) -> Tail:
         raise ProofFailed(
             f"the log in {state} does not verify: {flaw.what} at entry {flaw.index}",
             flaw.why,
-            "run: flyball verify; then put the folder back from a copy that verifies",
+            "flyball audit verify; then put the folder back from a copy that verifies",
         )
     frontier = edge(conn)
     if frontier.size and outside is None and "checkpoint" not in accept:

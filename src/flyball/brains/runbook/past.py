@@ -17,6 +17,7 @@ from flyball.model.session import Propose, Step, View
 
 MAX_WORDS = 200  # characters of somebody else's words in a thought
 MAX_TEXT = 10 * MAX_WORDS  # characters of them that are looked at
+CUT_MOST = 2  # how often a step that was cut off before it began is taken as if it had not been proposed
 _IN_HAND = frozenset({Status.PROPOSED, Status.HELD, Status.ALLOWED, Status.RUNNING, Status.UNDOING})
 _UNSETTLED = _IN_HAND | {Status.UNKNOWN, Status.STUCK}
 
@@ -72,6 +73,7 @@ def tell(view: View) -> Past:
     """Read the steps."""
     reads: list[Read] = []
     tries: dict[str, list[Step]] = {}
+    cut: dict[str, int] = {}
     last_fix = -1
     for index, step in enumerate(view.steps):
         if not isinstance(step.answer, Propose):
@@ -82,6 +84,9 @@ def tell(view: View) -> Past:
             in_hand = deed is not None and deed.status in _IN_HAND
             reads.append(Read(index=index, proposal=proposal, value=deed.result if deed and done else "", in_hand=in_hand))
         elif proposal.purpose is not Purpose.VERIFY:
+            if _cut_off(step) and cut.get(proposal.hypothesis, 0) < CUT_MOST:
+                cut[proposal.hypothesis] = cut.get(proposal.hypothesis, 0) + 1
+                continue  # nothing was changed, so nothing was tried: it is proposed again
             tries.setdefault(proposal.hypothesis, []).append(step)
             last_fix = index
     return Past(reads=tuple(reads), attempts={name: _attempt(name, steps) for name, steps in tries.items()}, last_fix=last_fix)
@@ -99,6 +104,12 @@ def _attempt(name: str, steps: Sequence[Step]) -> Attempt:
             return Attempt(hypothesis=name, plan=plan, taken=taken, state="waits", because=because)
     state = "going" if len(steps) < len(plan) else "worked"
     return Attempt(hypothesis=name, plan=plan, taken=len(steps), state=state, shadow=any(_shown_only(one.deed) for one in steps))
+
+
+def _cut_off(step: Step) -> bool:
+    """Say whether a crash or a freeze came between the decision and the deed: that it did not happen says nothing of its cause."""
+    deed = step.deed
+    return deed is not None and deed.status is Status.FAILED and deed.outcome is not None and deed.outcome.transient
 
 
 def _shown_only(deed: Deed | None) -> bool:

@@ -227,6 +227,8 @@ def _ended(desk: Desk, stage: Stage, results: list[dict[str, Any]]) -> bool:
     last = next((one["session"] for one in reversed(results) if one["session"]), "SESSION")
     if stage.kept:
         click.echo("\nA look back:")
+    if stage.kept:
+        click.echo(f"  flyball up --project {near}   (where the server has ended: explain, report and reviews ask it)")
     for line in (f"explain {last}", "audit verify", f"report {last}", "reviews list") if stage.kept else ():
         click.echo(f"  flyball {line} --project {near}")
     if not report.ok:

@@ -49,8 +49,8 @@ def tree(root: Mapping[str, Any], label: str) -> Markup:
     right = max(x for x, _ in places.values()) + WIDE
     low = max(y for _, y in places.values()) + HIGH
     parts = [*_edges(root, places), *_nodes(root, places)]
-    return Markup('<svg class="tree" viewBox="-2 -2 {} {}" width="{}" height="{}" role="img" aria-label="{}">{}</svg>').format(
-        right + 4, low + 4, right + 4, low + 4, cut(label, 400), Markup("").join(parts)
+    return Markup('<svg class="tree c{}" viewBox="-2 -2 {} {}" role="img" aria-label="{}">{}</svg>').format(
+        min(12, round((right + GAP_X) / (WIDE + GAP_X))), right + 4, low + 4, cut(label, 400), Markup("").join(parts)
     )
 
 

@@ -11,28 +11,22 @@ from typing import Any
 
 LONGEST = 6000
 """Characters of one value on a page; what is longer is cut and says so."""
+TENTH_S = 0.1
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 _KEPT = frozenset("\n\t")
 _MARKED = frozenset({"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"})
 
 
 def marked(text: str) -> str:
-    """Show what cannot be seen: control characters as their pictures, bidirectional and zero-width ones by their number.
+    """Show what cannot be seen by its number: control, bidirectional, zero-width and unassigned characters.
 
     A right-to-left override in a log line would otherwise show the reader another text than the one that is there.
     """
     if text.isascii() and text.isprintable():
         return text[:LONGEST] + ("\u2026" if len(text) > LONGEST else "")
     cut = text[:LONGEST]
-    shown = "".join(one if one in _KEPT or unicodedata.category(one) not in _MARKED else _picture(one) for one in cut)
+    shown = "".join(one if one in _KEPT or unicodedata.category(one) not in _MARKED else f"[U+{ord(one):04X}]" for one in cut)
     return shown + ("\u2026" if len(text) > LONGEST else "")
-
-
-def _picture(one: str) -> str:
-    number = ord(one)
-    if number < 0x20:  # noqa: PLR2004 the C0 controls have pictures of their own
-        return chr(0x2400 + number)
-    return "\u2421" if number == 0x7F else f"[U+{number:04X}]"  # noqa: PLR2004 delete
 
 
 def seen(value: Any) -> Any:
@@ -41,19 +35,21 @@ def seen(value: Any) -> Any:
 
 
 def lasting(seconds: float | None) -> str:
-    """Give a duration: 0.4 s, 12 s, 4 min 02 s, 1 h 05 min, 3 d 4 h."""
+    """Give a duration: 12 ms, 0.4 s, 12 s, 4 min 02 s, 1 h 05 min, 3 d 4 h."""
     if seconds is None:
         return "\u2013"
     if seconds < 10:  # noqa: PLR2004 below ten seconds a tenth is worth telling
-        return f"{max(seconds, 0.0):.1f} s"
+        return f"{max(1, round(seconds * 1000))} ms" if 0 < seconds < TENTH_S else f"{max(seconds, 0.0):.1f} s"
     whole = round(seconds)
-    if whole < MINUTE_S:
-        return f"{whole} s"
-    if whole < HOUR_S:
-        return f"{whole // MINUTE_S} min {whole % MINUTE_S:02d} s"
-    if whole < 2 * DAY_S:
-        return f"{whole // HOUR_S} h {whole % HOUR_S // MINUTE_S:02d} min" if whole % HOUR_S else f"{whole // HOUR_S} h"
-    return f"{whole // DAY_S} d {whole % DAY_S // HOUR_S} h"
+    minutes, hours = whole // MINUTE_S, whole // HOUR_S
+    for end, said in (
+        (MINUTE_S, f"{whole} s"),
+        (HOUR_S, f"{minutes} min {whole % MINUTE_S:02d} s"),
+        (2 * DAY_S, f"{hours} h {minutes % 60:02d} min" if minutes % 60 else f"{hours} h"),
+    ):
+        if whole < end:
+            return said
+    return f"{whole // DAY_S} d {hours % 24} h"
 
 
 def left(seconds: float) -> str:

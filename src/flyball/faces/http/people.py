@@ -185,7 +185,7 @@ async def stand(request: Request, who: Caller, house: TheHouse) -> dict[str, Any
     if who.principal.sort is not Sort.PERSON:
         raise Denied("only a person gives a standing grant", "", "sign in as a person")
     if agent not in plugs.rules.agents or kind not in plugs.kinds or target not in plugs.rules.catalogue:
-        raise BadInput("a standing grant names one known agent, kind and target", f"{agent!r}, {kind!r}, {target!r}", "flyball catalogue")
+        raise BadInput("a standing grant names one known agent, kind and target", f"{agent!r}, {kind!r}, {target!r}", "flyball agents show")
     if plugs.kinds[kind].spec.destructive:
         raise Denied("no standing grant for a destructive kind", f"{kind} destroys", "approve it each time")
     bounded = isinstance(uses, int) and uses >= 1 and isinstance(for_s, int | float) and 0 < for_s <= LONGEST_STANDING_S

@@ -1,0 +1,230 @@
+"""The views: a session's document folded into tree, timeline, figures, explanation, report, steps, feedback, shadow and permits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+import flyball.defaults
+from desk import BEGIN, NASTY, SID, TRIED, WANTED, Desk, closed, desk_at
+from flyball.model.log import Change, Entry, Put
+from flyball.views import approval, permit, session, span, tree
+from flyball.views.explain import explain
+from flyball.views.feedback import feedback
+from flyball.views.report import markdown
+from flyball.views.shadow import shadow
+from flyball.views.steps import FIELDS, steps
+
+SCHEMAS = Path(flyball.defaults.__file__).parent / "schemas"
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with desk_at(tmp_path) as made:
+        yield made
+
+
+def doc_of(desk: Desk) -> dict[str, Any]:
+    doc = session.page(desk.house.plugs.store, SID)
+    assert doc is not None
+    return doc
+
+
+def every(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for one in node["nodes"]:
+        yield from every(one)
+
+
+def schema(name: str) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(json.loads((SCHEMAS / f"{name}.schema.json").read_text()))
+
+
+def plain(value: Any) -> Any:
+    return json.loads(json.dumps(value, default=lambda one: dict(one) if hasattr(one, "keys") else list(one)))
+
+
+async def test_the_tree_shows_what_was_tried_chosen_and_ruled_out(desk: Desk) -> None:
+    root = tree.tree(doc_of(desk))
+    found = {node["title"]: node for node in every(root)}
+    assert root["title"] == "WebDown"
+    assert found["Stale"]["state"] == "refuted"
+    assert not found["Stale"]["chosen"]
+    assert [node["sort"] for node in every(found["Stale"])] == ["hypothesis", "action", "gate", "check"]
+    assert found["Config"]["chosen"]
+    assert found["Disk"]["note"] == "42 % are free"
+    gate = next(node for node in every(found["Config"]) if node["sort"] == "gate")
+    assert (gate["state"], gate["note"]) == ("asks", "waits for sre")
+    assert gate["detail"]["rule"] == "rule.red"
+
+
+async def test_the_tree_of_a_closed_session_ends_with_its_outcome(desk: Desk) -> None:
+    await closed(desk.house)
+    nodes = list(every(tree.tree(doc_of(desk))))
+    assert [node["title"] for node in nodes if node["sort"] == "outcome"] == ["Fixed and verified"]
+
+
+async def test_many_alternatives_are_folded_into_one_node(desk: Desk) -> None:
+    doc = doc_of(desk)
+    thought = doc["steps"][-1]["answer"]["thought"]
+    more = [{**thought["hypotheses"][2], "name": f"down/x{number}"} for number in range(20)]
+    doc["steps"] = [
+        {
+            **doc["steps"][-1],
+            "answer": {**doc["steps"][-1]["answer"], "thought": {**thought, "hypotheses": [*thought["hypotheses"], *more]}},
+        }
+    ]
+    titles = [node["title"] for node in tree.tree(doc)["nodes"][0]["nodes"]]
+    assert titles[-1] == "17 more"
+    assert len(tree.hypotheses(doc)) == 23
+
+
+async def test_figures_are_told_from_the_log(desk: Desk) -> None:
+    waiting = span.figures(doc_of(desk), BEGIN + 90)
+    assert waiting["detect_s"] == pytest.approx(5)
+    assert waiting["decide_s"] == pytest.approx(20)
+    assert waiting["fix_s"] is None
+    assert waiting["waited_s"] == pytest.approx(60)
+    assert (waiting["looks"], waiting["changes"], waiting["undone"], waiting["interventions"]) == (1, 2, 1, 0)
+    await closed(desk.house)
+    assert span.figures(doc_of(desk), BEGIN + 1000)["fix_s"] == pytest.approx(409)
+
+
+def spans_of(*parts: tuple[str, float, float]) -> list[dict[str, Any]]:
+    return [{"sort": sort, "start": start, "end": end} for sort, start, end in parts]
+
+
+def test_a_long_wait_is_cut_and_its_true_length_is_told() -> None:
+    places, cuts = span.axis(spans_of(("look", 0, 10), ("wait", 10, 4000), ("act", 4000, 4010)))
+    assert [(cut["seconds"], cut["width"]) for cut in cuts] == [(3990, span.CUT)]
+    assert places[10] == pytest.approx((1000 - span.CUT) / 2)
+    assert places[4010] == pytest.approx(1000)
+
+
+def test_work_is_never_cut_however_long() -> None:
+    _, cuts = span.axis(spans_of(("look", 0, 10), ("act", 10, 4000), ("act", 4000, 4010)))
+    assert cuts == []
+
+
+async def test_a_wait_that_goes_on_is_marked(desk: Desk) -> None:
+    found = span.timeline(doc_of(desk), BEGIN + 90)
+    waits = [one for one in found["spans"] if one["sort"] == "wait"]
+    assert [(one["title"], one["going"]) for one in waits] == [("Approval", True)]
+    assert all(one["x"] >= 0 and one["x"] + one["width"] <= 1000.01 for one in found["spans"])
+    assert [one["sort"] for one in found["spans"]] == ["look", "act", "check", "undo", "wait"]
+
+
+async def test_explain_says_what_why_who_and_names_its_proof(desk: Desk) -> None:
+    told = explain(doc_of(desk))
+    assert "conf.revert on web (did not help, put back)" in told["what"]
+    assert told["why"].startswith("The last change is wrong: its log says so (confidence 0.62, prior 0.60, no record yet)")
+    assert "nobody has answered yet" in told["who"]
+    assert told["runbook"]["digest"] == "sha256:book"
+    assert told["evidence"][0]["digest"] == "sha256:v"
+    assert {one["name"] for one in told["ruled_out"]} == {"down/stale", "down/disk"}
+    assert told["policy"][-1]["rule"] == "rule.red"
+    assert told["range"][0] < told["range"][1]
+
+
+async def test_explain_of_one_action_keeps_to_it(desk: Desk) -> None:
+    told = explain(doc_of(desk), TRIED.id)
+    assert told["what"].startswith("conf.revert on web, yellow: did not help, put back")
+    assert all(WANTED.id not in line for line in told["chain"])
+    assert any("verification failed" in line for line in told["chain"])
+
+
+async def test_the_report_has_every_part_and_no_foreign_markup(desk: Desk) -> None:
+    await closed(desk.house)
+    doc = doc_of(desk)
+    text = markdown(doc, span.figures(doc, BEGIN + 500), "flyball.test\n1\nroot\n")
+    for part in ("Summary", "Impact", "Figures", "Root cause", "What was done", "People", "Timeline", "Proof", "Follow-ups"):
+        assert f"\n## {part}\n" in text
+    assert "time to fix | 6 min 49 s" in text
+    assert "tried and refuted" in text
+    assert "<img" not in text.replace("\\<img", "")
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+
+
+async def test_steps_have_exactly_the_seven_fields_and_their_schema(desk: Desk) -> None:
+    rows = plain(steps(doc_of(desk)))
+    assert [tuple(row) for row in rows] == [FIELDS] * 3
+    for row in rows:
+        schema("step").validate(row)
+    assert rows[1]["result"] == {
+        "status": "undone",
+        "ok": True,
+        "value": "",
+        "error": "",
+        "verified": False,
+        "verify_note": "not met: status eq 200: saw 0",
+    }
+    broken = {**rows[0], "confidence": 2}
+    assert not schema("step").is_valid(broken)
+    assert not schema("step").is_valid({**rows[0], "more": 1})
+
+
+async def test_every_answer_of_a_person_is_feedback(desk: Desk) -> None:
+    browser = await desk.sign_in()
+    said = {"digest": WANTED.digest, "reason": "not on a Friday evening"}
+    assert (await browser.post(f"/approvals/{WANTED.id}/changes", data=said)).status_code == 303
+    look = {"verdict": "wrong", "reason": "a restart was too much", "correction": "reload it instead"}
+    assert (await browser.post(f"/reviews/{TRIED.id}", data=look)).status_code == 303
+    rows = plain(list(feedback(desk.house.plugs.store)))
+    for row in rows:
+        schema("feedback").validate(row)
+    assert [row["correction"]["verdict"] for row in rows] == ["changes", "wrong"]
+    assert rows[0]["correction"]["text"] == rows[0]["rationale"] == "not on a Friday evening"
+    assert rows[1]["correction"]["text"] == "reload it instead"
+    assert rows[0]["context"]["kind"] == "conf.revert"
+    assert [one["verb"] for row in steps(doc_of(desk)) for one in row["feedback"]] == ["wrong", "changes"]
+    lines = (await browser.get("/v1/feedback")).text.splitlines()
+    assert [json.loads(line) for line in lines] == rows
+
+
+async def test_shadow_tells_what_only_shadow_stopped_from_what_was_denied(desk: Desk) -> None:
+    store = desk.house.plugs.store
+    row = store.find("session", SID)
+    assert row is not None
+    for name, opinions in (
+        ("s-a", [["deny", "shadow", "x"]]),
+        ("s-b", [["deny", "shadow", "x"], ["deny", "grant", "outside"]]),
+        ("s-c", [["hold", "approval", "red"], ["deny", "shadow", "x"]]),
+        ("s-d", []),
+    ):
+        body = {**row.body, "id": name, "shadow": True}
+        put = Put(table="session", id=name, expect=0, body=body, state="closed", session=name)
+        entry = Entry(name="action.decided", who="agent:mender", session=name, action=f"{name}.1", body={"opinions": opinions})
+        await store.commit(Change(entries=(entry,), puts=(put,)))
+    found = shadow(store)
+    assert (found["would_fix"], found["of"], found["would_deny"], found["would_ask"]) == (2, 4, 1, 1)
+    assert found["denied"] == [{"action": "s-b.1", "session": "s-b", "check": "grant", "why": "outside"}]
+    assert shadow(store, since=BEGIN + 1)["of"] == 0
+
+
+async def test_permits_say_who_may_what_and_why_not(desk: Desk) -> None:
+    plugs = desk.house.plugs
+    specs = {name: kind.spec for name, kind in plugs.kinds.items()}
+    rows = permit.permits(plugs.store, plugs.rules, specs, plugs.clock.now())
+    assert [(one["kind"], one["may"], one["env"], one["reach"]) for one in rows] == [
+        ("look.at", True, "prod", "read"),
+        ("conf.revert", True, "prod", "write"),
+    ]
+    assert rows[1]["last_used"] == BEGIN + 22
+    off = permit.permits(plugs.store, plugs.rules, {"look.at": specs["look.at"]}, plugs.clock.now())
+    assert [(one["may"], one["why"]) for one in off][1] == (False, "the kind conf.revert is not enabled")
+
+
+async def test_the_card_holds_what_a_person_decides_by(desk: Desk) -> None:
+    card = approval.find(desk.house.plugs.store, WANTED.id, {"conf.revert": "Take back a change"})
+    assert card is not None
+    assert card["title"] == "Take back a change: web"
+    assert card["quorum"] == {"need": 1, "got": 0, "group": "sre"}
+    assert [one["name"] for one in card["ruled_out"]] == ["down/stale", "down/disk"]
+    assert NASTY in card["evidence"][0]["text"]
+    assert card["hypothesis"]["prior"] == 0.6
