@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 import pytest
 
-from flyball.core import gather as gather_module
 from flyball.core import keys as keys_module
 from flyball.core.guard import guard
 from flyball.core.question import question
@@ -145,14 +144,6 @@ async def test_a_freeze_needs_a_scope_a_reason_and_a_person_to_thaw() -> None:
     assert list(world.freezer.on) == ["f2"]
     await switch.lift(emma, "f2", "never recorded, lifted all the same")
     assert world.freezer.on == {}
-
-
-async def test_policy_is_asked_again_where_too_much_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gather_module, "MOST_ASKED", 1)
-    world = waiting()
-    deeds = await submit(world, proposal("sim.read"), proposal("sim.green"), proposal("sim.once"))
-    assert {deed.status for deed in deeds} == {"done"}
-    assert len(world.house.door.facts._asked) <= 1
 
 
 async def test_a_fault_of_the_store_passes_every_guard() -> None:
