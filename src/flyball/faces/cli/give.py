@@ -7,7 +7,7 @@ import click
 from flyball.faces.cli import show
 from flyball.faces.cli.client import part
 from flyball.faces.cli.desk import Desk, pass_desk
-from flyball.faces.cli.lazy import Nouns
+from flyball.faces.cli.lazy import Cmd, Nouns
 
 SCOPES = ("read", "signal", "act", "approve", "review", "operate", "admin")
 
@@ -57,11 +57,14 @@ def revoke(desk: Desk, key: str) -> None:
         click.echo(f"{key}\trevoked")
 
 
-@click.command()
+@click.command(cls=Cmd)
 @click.argument("principal", default="")
 @pass_desk
 def login(desk: Desk, principal: str) -> None:
-    """Print a one-time link to the console: for yourself, or as an admin for PRINCIPAL, which is person:NAME."""
+    """Print a one-time link to the console.
+
+    It is for yourself, or as an admin for PRINCIPAL, which is person:NAME.
+    """
     doc = desk.api.post("/v1/links", {"principal": principal} if principal else {})
     if not show.dumped(desk, doc):
         click.echo(f"{desk.api.url}{doc['path']}")
