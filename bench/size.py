@@ -24,8 +24,9 @@ async def measure(folder: Path, orders: child.Orders) -> child.Orders:
     filled = time.perf_counter() - began
     cpu: list[list[float]] = [[], []]
     wall: list[list[float]] = [[], []]
-    for _ in range(orders["turns"]):
-        for which, house in enumerate(houses):
+    for turn in range(orders["turns"]):
+        for which in (0, 1) if turn % 2 else (1, 0):
+            house = houses[which]
             for _ in range(orders["actions"]):
                 at, spent = time.perf_counter(), time.process_time()
                 await house.act(house.seats[0], desk.said())

@@ -312,7 +312,7 @@ async def closed(house: House) -> None:
     """Let the waiting change have been approved, done and proven, and close the session."""
     clock, store = house.plugs.clock, house.plugs.store
     thought = Thought(summary="done", hypotheses=hypotheses("confirmed"))
-    body = {
+    body: Doc = {
         "outcome": "fixed",
         "claimed": "fixed",
         "summary": "fixed",

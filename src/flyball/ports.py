@@ -208,7 +208,7 @@ class Freezer(Protocol):
 class Tracer(Protocol):
     """Telemetry."""
 
-    def span(self, name: str, **attributes: str | float) -> AbstractContextManager[None]:
+    def span(self, name: str, **attributes: str | float) -> AbstractContextManager[object]:
         """Open a span around a block."""
         ...
 

@@ -70,11 +70,12 @@ class Served:
 async def web(desk: Desk) -> AsyncIterator[str]:
     """The desk's app on a free port of this machine."""
     with socket.create_server(("127.0.0.1", 0)) as listener:  # it listens already: whoever comes early waits in its queue
-        server = uvicorn.Server(uvicorn.Config(desk.app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1))
+        server = uvicorn.Server(uvicorn.Config(desk.app, log_level="warning", lifespan="off", timeout_graceful_shutdown=5))
         running = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
+            desk.app.state.streams.close()
             server.should_exit = True
             await running
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import gzip
 import hashlib
 import json
@@ -17,7 +18,8 @@ from desk import NASTY, SCOPES, SID, TRIED, WANTED, Desk, closed, desk_at
 from flyball.faces.console import text
 from flyball.faces.console.link import mint_link
 from flyball.faces.console.page import HERE, STATIC
-from flyball.model.log import Change, Put
+from flyball.faces.http.state import _pointers
+from flyball.model.log import Change, Entry, Put
 
 GOOD = "the log shows that this change broke it"
 PAGES = (
@@ -461,3 +463,20 @@ def test_only_the_drawing_makes_markup() -> None:
     for path in HERE.glob("*.py"):
         names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
         assert "Markup" not in names or path.name == "draw.py", path.name
+
+
+async def test_a_stream_points_and_ends_with_the_server(desk: Desk) -> None:
+    house, streams = desk.house, desk.app.state.streams
+    stream = _pointers(house, -1, streams)
+    assert await anext(stream) == b"retry: 1000\n\n"
+    size = house.plugs.store.size()
+    assert await anext(stream) == b'id: %d\nevent: log\ndata: {"size":%d}\n\n' % (size, size)
+    waiting = asyncio.ensure_future(anext(stream, b"the end"))
+    await house.plugs.store.commit(Change(entries=(Entry(name="test.noise", who="service:test"),)))
+    assert b"id: %d\n" % (size + 1) in await waiting
+    waiting = asyncio.ensure_future(anext(stream, b"the end"))
+    await asyncio.sleep(0)
+    streams.close()
+    async with asyncio.timeout(5):
+        assert await waiting == b"the end"
+    assert not streams.news

@@ -389,7 +389,7 @@ BREAKS: dict[str, Break] = {
     "approval is used": under(
         "approval",
         HOLD,
-        lambda case: case.but(approval=replace(case.facts.approval, used=(case.action.digest,))),  # type: ignore[type-var]  # drawn with one
+        lambda case: case.but(approval=replace(case.facts.approval, used=(case.action.digest,))),
         by="approval",
     ),
     "approval has run out": part("approval", "approval", DENY, by="approval", expires_at=NOW),
@@ -407,7 +407,7 @@ BREAKS: dict[str, Break] = {
     "standing yes for a destructive kind": under(
         "approval",
         HOLD,
-        lambda case: case.but(spec=replace(case.facts.spec, destructive=True)),  # type: ignore[type-var]  # drawn with one
+        lambda case: case.but(spec=replace(case.facts.spec, destructive=True)),
         by="standing",
     ),
     "a person has said no": under(

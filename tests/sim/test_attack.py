@@ -151,7 +151,7 @@ async def test_attack_08_a_backend_that_fails_denies_or_fails_and_is_audited(sea
         async def hang(*_: Any) -> Outcome:
             raise TimeoutError
 
-        world.kinds["sim.green"].do = hang  # type: ignore[method-assign]  # the planted fault
+        world.kinds["sim.green"].do = hang
     await world.open()
     assert world.deed().status == status
     assert world.effects.log == []
@@ -365,7 +365,7 @@ async def test_attack_12_the_key_of_a_closed_session_opens_nothing() -> None:
     await world.house.steer(await world.person(), name, "cancel", "no longer needed")
     with pytest.raises(Moved, match="is closed"):
         await world.house.act(who, {"kind": "sim.read", "target": "web"})
-    assert world.house.keys.load(who.key.id).revoked  # type: ignore[union-attr]  # it is stored by now
+    assert world.house.keys.load(who.key.id).revoked
 
 
 async def test_attack_12_a_key_of_another_session_or_agent_is_denied() -> None:
@@ -403,7 +403,7 @@ async def test_attack_13_a_child_wider_than_its_parent_is_no_authority() -> None
     parent = wire.parse(Grant, world.store.find("grant", world.session(name).grant).body)
     child = replace(parent, id=GrantId("gc"), parent=parent.id, depth=1)
     for number, more in enumerate(({}, {"targets": (*parent.targets, "mail")}, {"uses": parent.uses + 1}, {"kinds": ()}, {"depth": 0})):
-        grant = replace(child, id=GrantId(f"gc{number}"), **more)  # type: ignore[arg-type]  # fields of the noun
+        grant = replace(child, id=GrantId(f"gc{number}"), **more)
         await world.store.commit(Change(puts=(Put(table="grant", id=grant.id, expect=0, body=wire.dump(grant), session=name),)))
         who = await outside(world, name, id=grant.id)
         deed = await world.house.act(who, {"kind": "sim.green", "target": "web", "name": f"c{number}"})
@@ -461,9 +461,9 @@ async def test_attack_16_every_field_of_an_action_is_in_its_digest(field: str) -
     before = world.house.door.admit(one, visit, "n")[0].digest
     changed: dict[str, Any] = {"kind": "sim.green", "target": "db", "args": {"by": 2}, "purpose": Purpose.NOTIFY}
     if field == "session":
-        visit = replace(visit, session=replace(visit.session, id="s-other"))  # type: ignore[arg-type]  # an id is a text at run time
+        visit = replace(visit, session=replace(visit.session, id="s-other"))
     elif field == "agent":
-        visit = replace(visit, who=replace(visit.who, principal=replace(visit.who.principal, id="agent:other")))  # type: ignore[arg-type]  # an id is a text at run time
+        visit = replace(visit, who=replace(visit.who, principal=replace(visit.who.principal, id="agent:other")))
     else:
         one = replace(one, **{field: changed[field]})
     assert world.house.door.admit(one, visit, "n")[0].digest != before
@@ -626,7 +626,7 @@ async def test_attack_23_pending_approvals_are_decided_anew_under_the_new_policy
     world.policy.table["sim.red"] = answer("deny", "red")
     await world.run()
     assert (world.deed().status, world.deed().decision) == ("denied", "policy")
-    digests = [one.entry.body["policy"][0] for one in world.store.entries(name="action.decided")]  # type: ignore[index]  # the body holds a list
+    digests = [one.entry.body["policy"][0] for one in world.store.entries(name="action.decided")]
     assert digests == ["sha256:policy1", "sha256:stricter"]
 
 

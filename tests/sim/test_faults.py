@@ -244,7 +244,7 @@ def test_fault_a_claim_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     async def believe(self: Advance, session: Any, finish: Any, steps: Any) -> Any:
         closed = await real(self, session, replace(finish, outcome="escalated"), steps)
         row: Any = self.plugs.store.find("session", closed.id)
-        self.plugs.store.disk.rows["session", closed.id] = replace(row, body={**row.body, "outcome": finish.outcome})  # type: ignore[attr-defined]  # the simulated disk
+        self.plugs.store.disk.rows["session", closed.id] = replace(row, body={**row.body, "outcome": finish.outcome})
         return closed
 
     monkeypatch.setattr(Advance, "_close", believe)

@@ -945,7 +945,7 @@ async def test_transient_faults_are_retried_where_that_is_harmless_and_never_for
         return Outcome(ok=False, error="try later", transient=True) if calls[kind.spec.name] < 3 else None
 
     world = build(1, steps(propose("sim.once"), propose("sim.read"), propose("sim.green"), propose("sim.red"), finish("escalated")))
-    world.tune = lambda one: [setattr(kind, "twist", flaky) for kind in one.kinds.values()]  # type: ignore[func-returns-value]  # only the setting counts
+    world.tune = lambda one: [setattr(kind, "twist", flaky) for kind in one.kinds.values()]
     world.specs["sim.red"] = replace(SPECS["sim.red"], idempotent=True)
     world.boot()
     await world.open()
@@ -960,7 +960,7 @@ async def test_a_deed_that_raises_or_hangs_is_looked_at() -> None:
         raise RuntimeError("connection reset")
 
     world = build(1, steps(propose("sim.green"), propose("sim.read"), finish("escalated")))
-    world.tune = lambda one: [setattr(kind, "twist", bomb) for kind in one.kinds.values()]  # type: ignore[func-returns-value]  # only the setting counts
+    world.tune = lambda one: [setattr(kind, "twist", bomb) for kind in one.kinds.values()]
     world.boot()
     await world.open()
     assert (world.deed(1).status, world.deed(2).status) == ("done", "failed")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from opentelemetry import trace
 
@@ -17,8 +16,6 @@ class OtelTracer:
         """Take the tracer of the provider that is set now."""
         self._tracer = trace.get_tracer("flyball", __version__)
 
-    @contextmanager
-    def span(self, name: str, **attributes: str | float) -> Iterator[None]:
+    def span(self, name: str, **attributes: str | float) -> AbstractContextManager[object]:
         """Open a span; attributes are named flyball.*."""
-        with self._tracer.start_as_current_span(name, attributes={f"flyball.{key}": value for key, value in attributes.items()}):
-            yield
+        return self._tracer.start_as_current_span(name, attributes={f"flyball.{key}": value for key, value in attributes.items()})

@@ -23,6 +23,7 @@ from flyball.views import session as sessions
 
 router = APIRouter(route_class=Page, include_in_schema=False)
 PAGE = 100
+SHOWN = 50
 CHECKED_MOST = 50_000
 """Entries that the log page hashes itself; for a longer log the terminal does it."""
 THAW_S = {"15": 900.0, "60": 3600.0, "480": 28_800.0}
@@ -52,14 +53,14 @@ async def rail(request: Request, who: Caller) -> Response:
 def needs(house: House) -> dict[str, Any]:
     """Give everything that waits for a person, and what works by itself."""
     store, now = house.plugs.store, house.plugs.clock.now()
-    every = sessions.listed(store, "", 300)
-    today = [one for one in every if one["closed_at"] and one["closed_at"] > now - 86_400]
+    going = [*sessions.listed(store, "parked", SHOWN), *sessions.listed(store, "open", SHOWN)]
+    today = [one for one in sessions.listed(store, "closed", SHOWN) if one["closed_at"] > now - 86_400]
     return {
         "cards": approvals.waiting(store, "waiting", 50, titles(house)),
-        "questions": [one for one in every if one["waiting"] == "answer"],
+        "questions": [one for one in going if one["waiting"] == "answer"],
         "stuck": [row.body for row in store.rows("action", state="stuck", limit=50)],
         "reviews": [{**row.body, "deed": _deed(house, row.id)} for row in store.rows("review", state="waiting", limit=50)],
-        "going": [one for one in every if one["phase"] != "closed"],
+        "going": going,
         "today": today[:12],
         "fixed": sum(one["outcome"] == "fixed" for one in today),
         "letters": store.count("inbox", "dead"),

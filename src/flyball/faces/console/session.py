@@ -16,7 +16,7 @@ from flyball.views import report as reports
 from flyball.views import session as sessions
 
 router = APIRouter(route_class=Page, include_in_schema=False)
-SHOWN = 200
+SHOWN = 100
 STEERED = ("pause", "resume", "cancel")
 
 

@@ -71,7 +71,7 @@ def moment(at: float) -> str:
 def money(micros: float | None) -> str:
     """Give micro-currency as an amount: at least two places, more where the amount is small."""
     amount = (micros or 0) / 1_000_000
-    return f"${amount:.2f}" if not amount or abs(amount) >= 0.01 else f"${amount:.6f}".rstrip("0")  # noqa: PLR2004 a cent
+    return f"${amount:.2f}" if not amount or abs(amount) >= 0.01 else f"${amount:.6f}".rstrip("0")  # noqa: PLR2004 smaller than a cent
 
 
 def person(name: str) -> str:

@@ -21,7 +21,7 @@ App = FastAPI
 def create(house: House, checkpoint: Callable[[], str]) -> FastAPI:
     """Build the app over a house."""
     app = FastAPI(title="Flyball", version=__version__, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
-    app.state.house, app.state.checkpoint = house, checkpoint
+    app.state.house, app.state.checkpoint, app.state.streams = house, checkpoint, state.Streams()
     for router in (state.router, metrics.router, work.router, look.router, people.router, console):
         app.include_router(router)
     for fault in (FlyballError, RequestValidationError, Exception):

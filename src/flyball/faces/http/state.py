@@ -128,16 +128,34 @@ async def events(request: Request, who: Caller, house: TheHouse) -> StreamingRes
     who.needs("read")
     seen = request.headers.get("last-event-id", "")
     return StreamingResponse(
-        _pointers(house, int(seen) if seen.isdigit() else -1), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+        _pointers(house, int(seen) if seen.isdigit() else -1, request.app.state.streams),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store"},
     )
 
 
-async def _pointers(house: TheHouse, seen: int) -> AsyncIterator[bytes]:
+class Streams:
+    """The open streams of a server: they have no end of their own, so whoever ends the server ends them first."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self.closing = False
+        self.news: set[asyncio.Event] = set()
+
+    def close(self) -> None:
+        """Let every stream say goodbye."""
+        self.closing = True
+        for one in self.news:
+            one.set()
+
+
+async def _pointers(house: TheHouse, seen: int, streams: Streams) -> AsyncIterator[bytes]:
     news = asyncio.Event()
+    streams.news.add(news)
     end = house.plugs.store.watch(lambda _size: news.set())
     try:
         yield b"retry: 1000\n\n"
-        while True:
+        while not streams.closing:
             news.clear()
             size = house.plugs.store.size()
             if size != seen:
@@ -149,4 +167,5 @@ async def _pointers(house: TheHouse, seen: int) -> AsyncIterator[bytes]:
             except TimeoutError:
                 yield b": still here\n\n"
     finally:
+        streams.news.discard(news)
         end()

@@ -20,7 +20,7 @@ BACKLOG = 512
 def listening(address: str) -> Iterator[socket.socket]:
     """Listen on "host:port". Raises NotReady where that cannot be."""
     host, _, port = address.rpartition(":")
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, or asyncio leaves Nagle on
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -49,6 +49,7 @@ async def serve(app: App, listener: socket.socket, work: Callable[[], Awaitable[
         for one in done:
             one.result()
     finally:
+        app.state.streams.close()  # a page that is open would hold the server up
         server.should_exit = True
         both[1].cancel()
         waiting.cancel()
