@@ -126,7 +126,7 @@ def test_kill_in_a_stream_of_actions(world: Live, tmp_path: Path, seed: int, req
     for thread in threads:
         thread.start()
     try:
-        for _ in range(kills(request, 6)):
+        for _ in range(kills(request, 5)):
             kept = live.checkpoint()
             before = sum(client.number for client in clients)
             pause = chance.uniform(0.05, 2.5)
@@ -178,7 +178,7 @@ TOUR = ("kill", "disk", "config")
 def test_kill_in_the_tour(tmp_path: Path, seed: int, request: pytest.FixtureRequest) -> None:
     chance, incident = random.Random(seed + 1), Incident.begin(tmp_path)
     try:
-        for number in range(kills(request, 4)):
+        for number in range(kills(request, 3)):
             fault = TOUR[number % len(TOUR)]
             pause = chance.uniform(0.0, {"kill": 5.0, "disk": 3.0, "config": 12.0}[fault])
             told = interrupted(incident, fault, pause)
