@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import http.client
 import json
 import os
@@ -25,27 +26,31 @@ from flyball.lab import estate
 from flyball.lab.home import Lab, http_status
 
 ROOT = Path(__file__).parents[1]
-START_S = 20.0
+START_S = 30.0
 PATHS = os.pathsep.join([str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH", "")])])
 ENV = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "PYTHONPATH": PATHS, "LC_ALL": "C.UTF-8"}
 REASON = "looked at it and it is right"
 
 
 def free_port() -> int:
-    """A port that is free now, below those that Linux takes for outgoing connections, so that it stays free over a restart."""
-    for port in range(18_000 + os.getpid() % 1000, 20_000):
+    """A port for one server and its successors: below those that Linux takes for outgoing connections, and nobody else's.
+
+    Two runs of the tests side by side, or two threads of one, agree by the locks that they hold on files in /tmp until they end.
+    """
+    for port in range(18_000, 20_000):
+        try:
+            lock = os.open(f"/tmp/flyball-test-port.{port}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError:
+            continue  # another user's
         with socket.socket() as trial:
             try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 trial.bind(("127.0.0.1", port))
             except OSError:
+                os.close(lock)
                 continue
-            if port not in _TAKEN:
-                _TAKEN.add(port)
-                return port
+            return port  # the lock is held as long as this process lives
     raise AssertionError("no free port between 18000 and 20000")
-
-
-_TAKEN: set[int] = set()
 
 
 def until(look: Callable[[], Any], within_s: float, what: str = "it") -> Any:
@@ -94,6 +99,10 @@ class Live:
         """Write the project."""
         project.write(self.folder, services=services, told={"listen": f"127.0.0.1:{self.port}", **settings})
 
+    @property
+    def _out(self) -> Path:
+        return self.folder / f"server.{self.starts:03}.out"
+
     def edit(self, name: str, change: Callable[[dict[str, Any]], None]) -> None:
         """Change one YAML file of the project."""
         path = self.folder / name
@@ -104,7 +113,7 @@ class Live:
     def launch(self, *flags: str) -> None:
         """Start a server and do not wait for it."""
         self.starts += 1
-        with (self.folder / f"server.{self.starts:03}.out").open("wb") as out:
+        with self._out.open("wb") as out:
             argv = [*self.argv, sys.executable, "-m", "flyball", "--project", str(self.folder), "up", *flags]
             self.process = subprocess.Popen(argv, stdout=out, stderr=out, env=ENV, cwd=self.folder)
 
@@ -120,7 +129,7 @@ class Live:
         if self.process.poll() is not None:
             raise AssertionError(f"the server ended with {self.process.returncode}: {self.said[-2000:]}")
         try:
-            return self.call("GET", "/livez", key="")[0] == 200
+            return "Flyball answers at" in self._out.read_text() and self.call("GET", "/livez", key="")[0] == 200
         except OSError:
             return False
 

@@ -129,8 +129,9 @@ def test_what_can_be_fixed_is_fixed_and_proven(met: dict[str, Met | AssertionErr
 def test_what_a_service_depends_on_is_restarted_and_the_service_is_not(met: dict[str, Met | AssertionError]) -> None:
     one = of(met, "dependency")
     assert one.outcomes[0] == "fixed"
-    assert set(one.outcomes) <= {"fixed", "resolved"}
-    assert one.decided("allow") in ([STORE], [STORE, STORE])  # the alert on web may lead there as well
+    # The alert on web opens a session of its own beside the store's: it fixes the same, or finds it mended while it looks.
+    assert set(one.outcomes) <= {"fixed", "resolved", "escalated"}
+    assert one.decided("allow") in ([STORE], [STORE, STORE])
     assert one.left == []
     assert one.pids[0] == one.pids[1] is not None
 
