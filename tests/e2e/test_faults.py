@@ -120,7 +120,8 @@ REVERT, MOVE = ("git.revert", "web"), ("file.quarantine", "web")
 def test_what_can_be_fixed_is_fixed_and_proven(met: dict[str, Met | AssertionError], name: str, did: list[tuple[str, str]]) -> None:
     one = of(met, name)
     assert one.outcomes[0] == "fixed"
-    assert set(one.outcomes) <= {"fixed", "resolved"}
+    # Of two faults the second alert may still fire when the first session ends: its own session then finds the service well.
+    assert set(one.outcomes) <= {"fixed", "resolved"} | ({"escalated"} if name == "double" else set()), one.sessions
     assert one.decided("allow") == did
     assert one.left == []
     assert [entry["body"]["verified"] for entry in one.log if entry["name"] == "action.verified"].count(True) >= 1
