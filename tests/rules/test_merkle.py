@@ -252,3 +252,10 @@ def test_extend_gives_what_append_gives_for_each_leaf(leaves: list[bytes], at: i
     found, plain = start.extend(leaves[at:])
     assert found == edge
     assert plain == [(node.level, node.index, node.hash) for node in nodes]
+
+
+def test_a_ragged_subtree_is_not_proven_by_nothing() -> None:
+    leaves = [leaf_hash(bytes([number])) for number in range(8)]
+    head = Head(8, root_of(leaves))
+    ragged = Subtree(4, 7, root_of(leaves[4:7]))
+    assert not verify_subtree_consistency(ragged, head, ())
