@@ -672,6 +672,7 @@ async def test_a_standing_yes_is_for_exactly_its_target_and_each_use_is_counted(
     standing = Standing(
         id="st1", agent="fixer", kind="sim.red", target="web", uses=2, expires_at=world.clock.at + 600, by="person:emma", reason=REASON
     )
+    await world.person()
     await world.store.commit(Change(puts=(Put(table="standing", id="fixer|sim.red|web", expect=0, body=wire.dump(standing)),)))
     await world.open()
     assert [world.deed(step).status for step in (1, 2, 3)] == ["done", "done", "held"]

@@ -33,6 +33,11 @@ class Advance:
         if session is None or session.phase is Phase.CLOSED:
             return
         try:
+            if session.agent not in self.plugs.rules.agents:
+                why = f"agent {session.agent} is not configured any more"
+                finish = Finish(outcome="escalated", summary=why, thought=Thought(summary=why))
+                await self._close(session, finish, steps_of(self.plugs.store, session))
+                return
             session = await self.sessions.claim(session)
             while session.phase is not Phase.CLOSED:
                 session, wait = await self._turn(session)
@@ -55,10 +60,7 @@ class Advance:
         if session.paused:
             return session, Wait(reason="paused")
         if session.current:
-            deed, wait = await self._in_hand(session)
-            if wait is None:
-                session = await self._settled(session, deed)
-            return session, wait
+            return await self._begun(session)
         steps = steps_of(self.plugs.store, session)
         if steps and isinstance(steps[-1].answer, Ask) and not steps[-1].reply:
             return session, Wait(reason="answer")
@@ -73,6 +75,18 @@ class Advance:
             why = f"the brain's answer cannot be written down: {fault.what}"
             session = await self._close(session, Finish(outcome="escalated", summary=why, thought=Thought(summary=why)), steps)
         return session, None
+
+    async def _begun(self, session: Session) -> tuple[Session, Wait | None]:
+        """Finish what is in hand. What is too large for the log cannot be decided on the record: a person's."""
+        try:
+            deed, wait = await self._in_hand(session)
+        except (BadInput, TooLarge) as fault:
+            why = f"{session.current} cannot be written down: {fault.what}"
+            finish = Finish(outcome="escalated", summary=why, thought=Thought(summary=why))
+            return await self._close(session, finish, steps_of(self.plugs.store, session)), None
+        if wait is None:
+            session = await self._settled(session, deed)
+        return session, wait
 
     async def _next(self, session: Session, steps: tuple[Step, ...]) -> Answer | None:
         """Ask the brain; past its bounds, or without an answer, the session is a person's."""

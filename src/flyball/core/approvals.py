@@ -56,7 +56,7 @@ class Approvals:
             id=action.id,
             session=action.session,
             digest=action.digest,
-            before_digest=pin(recipe.before),
+            before_digest=pin(replace(recipe, keep_until=0.0)),
             policy_digest=facts.policy_digest,
             covers=tuple(one for one in visit.covers if one != action.digest),
             requester=visit.who.principal.id,
@@ -152,6 +152,9 @@ class Approvals:
             raise BadInput(
                 "a reason is missing", f"it goes into the log and takes {REASON_LEAST} characters or more", "say why, in a few words"
             )
+        if verb == "approve" and approval.factor not in ("none", "key"):
+            why = "this server cannot check that factor, and an unchecked one would be no factor"
+            raise Denied(f"approval {approval.id} needs the factor {approval.factor!r}", why, "change `approvals` in the policy's data")
         if any(vote.by == who.principal.id for vote in approval.votes):
             raise Denied(f"{who.principal.id} has answered already", "every person counts once", "ask somebody else of the group")
 

@@ -108,7 +108,7 @@ class Attempt:
         if facts.approval is not None and facts.approval.state == "approved":
             puts.append(self.door.approvals.consumed(facts.approval, action))
             body["approval"] = facts.approval.id
-        elif judged.facts.standing is not None and facts.zone is Zone.RED:
+        elif judged.facts.standing is not None and (facts.zone is Zone.RED or (facts.policy is not None and facts.policy.effect == "ask")):
             draws.append(Draw(account=f"standing:{judged.facts.standing.id}", amount=1, cap=judged.facts.standing.uses))
             body["standing"] = judged.facts.standing.id
         more = Change(puts=tuple(puts), draws=tuple(draws), passes=self._passes(started, facts.now))
@@ -149,7 +149,7 @@ class Attempt:
                 outcome, fault = await guard(kind.do(self.hands(deed), recipe), kind.spec.timeout_s)
             if outcome is None:
                 return None, fault
-            if not again(kind.spec, deed.zone, outcome, attempt):
+            if not again(kind.spec, deed.zone, outcome, attempt) or self._stopped(deed):
                 took = self.plugs.clock.mono() - began
                 kept, fault = self._contract(kind, outcome)
                 if fault and kind.spec.reach is Reach.WRITE:
@@ -157,6 +157,13 @@ class Attempt:
                 return replace(kept, took_s=took, tries=attempt, level=self.plugs.box.level.value), ""
             await self.plugs.clock.sleep(pause_s(attempt, self.plugs.clock.salt()[0] / 255))
             attempt += 1
+
+    def _stopped(self, deed: Deed) -> bool:
+        """Say whether a freeze came between two tries; one that cannot be read counts."""
+        try:
+            return in_force(self.plugs.freezer.freezes(), deed.action, self.plugs.clock.now()) is not None
+        except NotReady:
+            return True
 
     def _contract(self, kind: Kind, outcome: Outcome) -> tuple[Outcome, str]:
         """Hold a result against its contract: garbage never reaches the next step. Also gives what is wrong with it."""

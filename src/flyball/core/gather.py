@@ -17,6 +17,7 @@ from flyball.model.decision import Facts
 from flyball.model.grant import Freeze, Sort, Standing
 from flyball.model.ids import Digest
 from flyball.model.money import Account, Bucket
+from flyball.model.policy import PolicyAnswer
 from flyball.ports import Plugs
 from flyball.rules.provenance import lowest
 from flyball.rules.zone import zone_of
@@ -65,7 +66,7 @@ class Gather:
             standing=standing,
             standing_left=standing.uses - self._drawn(f"standing:{standing.id}") if standing else 0,
             recipe=recipe,
-            before_digest=pin(recipe.before) if recipe else Digest(""),
+            before_digest=pin(replace(recipe, keep_until=0.0)) if recipe else Digest(""),
             level=plugs.box.level.value,
             overdue_reviews=sum(
                 row.body.get("agent") == action.agent for row in plugs.store.rows("review", state="waiting", due_by=now, limit=100)
@@ -78,8 +79,13 @@ class Gather:
         if kind and target and not facts.args_fault and plugs.policy.count:
             answer = plugs.policy.ask(question(action, facts, visit.session, agent))
             zone = zone_of(kind.spec, target, answer, overdue=facts.overdue_reviews)
-            facts = replace(facts, policy=answer, zone=zone)
+            facts = replace(facts, policy=answer, zone=zone, standing=standing if self._stands(standing, answer) else None)
         return facts
+
+    def _stands(self, grant: Standing | None, answer: PolicyAnswer) -> bool:
+        """Say whether whoever gave a standing yes could give this yes now, alone."""
+        by = self.keys.find_principal(grant.by) if grant else None
+        return by is not None and by.active and answer.quorum <= 1 and (not answer.group or answer.group in by.groups)
 
     def rate(self, kind: str) -> tuple[float, float]:
         """Give burst and interval of a kind."""

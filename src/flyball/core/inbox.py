@@ -25,6 +25,7 @@ from flyball.rules.digest import commit, digest, even
 
 MOST_BYTES = 1_048_576
 TRIES = 3
+AT_ONCE = 1000
 AGAIN_S = 1.0
 KEPT_HEADERS = ("content-type", "user-agent", "x-request-id")
 
@@ -70,7 +71,10 @@ class Inbox:
 
     async def drain(self) -> None:
         """Understand what has arrived, oldest first, then open sessions. Called by the engine; safe to call again after a crash."""
-        for row in self.plugs.store.rows("inbox", state="new", limit=1000):
+        rows = self.plugs.store.rows("inbox", state="new", limit=AT_ONCE)
+        if len(rows) == AT_ONCE:  # the rest in the next turn
+            self.plugs.engine.wake("", self.plugs.clock.now())
+        for row in rows:
             _, fault = await guard(self._read(row), 30.0)
             if fault:
                 await self._again(row, fault)
@@ -86,7 +90,7 @@ class Inbox:
             await self._bury(row, bad.lines())
             return
         puts: dict[str, Put] = {}
-        for signal in signals:
+        for signal in sorted(signals, key=lambda one: one.firing):  # of one key, what fires counts
             put = self._signal(signal)
             puts[put.id] = put
         done = Put(table="inbox", id=row.id, expect=row.version, body={**row.body, "signals": sorted(puts)}, state="taken")
@@ -106,7 +110,8 @@ class Inbox:
         body = wire.dump(replace(signal, seen=old.seen + 1))
         if not signal.firing:
             return Put(table="signal", id=name, expect=row.version, body=body, state="resolved", session=row.session)
-        anew = row.state == "resolved" or (row.state == "firing" and signal.at > old.at and self._closed(row.session))
+        routed = row.state == "unrouted" and self._agent(signal) is not None  # told once, and again when it has somewhere to go
+        anew = routed or row.state in ("resolved", "dead") or (row.state == "firing" and signal.at > old.at and self._closed(row.session))
         if anew:
             return Put(table="signal", id=name, expect=row.version, body=body, state="waiting")
         return Put(table="signal", id=name, expect=row.version, body=body, state=row.state, session=row.session)
@@ -146,20 +151,30 @@ class Inbox:
 
     async def dispatch(self) -> None:
         """Open a session for every signal that waits and whose target nobody is working on."""
-        for row in self.plugs.store.rows("signal", state="waiting", limit=1000):
-            signal = wire.parse(Signal, row.body)
-            lease = self.plugs.store.find("lease", signal.target)
-            if lease is not None and lease.state == "held":
-                continue  # somebody works on that target: the end of that session looks here again
-            agent = self._agent(signal)
-            if agent is None:
-                await self._unrouted(row, signal)
-                continue
-            try:
-                session = await self._open(signal, row, agent, lease)
-            except Conflict:
-                continue  # opened by somebody else at the same moment
+        for row in self.plugs.store.rows("signal", state="waiting", limit=100_000):
+            _, fault = await guard(self._place(row), 30.0)
+            if fault:
+                entry = Entry(name="signal.dead", who="service:inbox", body={"signal": row.id, "why": fault})
+                put = Put(table="signal", id=row.id, expect=row.version, body=row.body, state="dead")
+                await self.plugs.store.commit(Change(entries=(entry,), puts=(put,)))
+
+    async def _place(self, row: Row) -> None:
+        """Open a session for one signal, unless somebody works on its target already."""
+        signal = wire.parse(Signal, row.body)
+        lease = self.plugs.store.find("lease", signal.target)
+        if lease is not None and lease.state == "held":
+            return  # somebody works on that target: the end of that session looks here again
+        agent = self._agent(signal)
+        if agent is None:
+            await self._unrouted(row, signal)
+            return
+        try:
+            session = await self._open(signal, row, agent, lease)
+        except Conflict:
+            return  # opened by somebody else at the same moment
+        try:
             self.sessions.adopt(session, await self.sessions.credentials(session))
+        finally:
             self.plugs.engine.wake(session.id)
 
     def _agent(self, signal: Signal) -> Agent | None:
@@ -195,7 +210,7 @@ class Inbox:
             signals=(row.id,),
             shadow=self.plugs.rules.shadow,
         )
-        value = self._value(name, signal)
+        value = value_of(name, signal, clock.salt())
         body: dict[str, Json] = {
             "signal": row.id,
             "name": signal.name,
@@ -237,19 +252,21 @@ class Inbox:
         name = GrantId(self.plugs.clock.new_id("g"))
         return grant, replace(grant, id=name, agent=OBSERVER, kinds=reads, ceiling=Zone.GREEN)
 
-    def _value(self, session: SessionId, signal: Signal) -> Value:
-        body: dict[str, Json] = {
-            "name": signal.name,
-            "summary": signal.summary,
-            "labels": wire.plain(signal.labels),
-            "annotations": wire.plain(signal.annotations),
-            "body": wire.plain(signal.body),
-        }
-        return Value(
-            id=ValueId(f"{session}.signal"),
-            digest=Digest(digest(even(body))),
-            origin=f"source:{signal.source}",
-            integrity=Integrity.OBSERVED,
-            body=body,
-            salt=base64.b64encode(self.plugs.clock.salt()).decode(),
-        )
+
+def value_of(session: SessionId, signal: Signal, salt: bytes) -> Value:
+    """Give a signal as a value: observed, whatever it says."""
+    body: dict[str, Json] = {
+        "name": signal.name,
+        "summary": signal.summary,
+        "labels": wire.plain(signal.labels),
+        "annotations": wire.plain(signal.annotations),
+        "body": wire.plain(signal.body),
+    }
+    return Value(
+        id=ValueId(f"{session}.signal"),
+        digest=Digest(digest(even(body))),
+        origin=f"source:{signal.source}",
+        integrity=Integrity.OBSERVED,
+        body=body,
+        salt=base64.b64encode(salt).decode(),
+    )

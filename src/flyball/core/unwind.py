@@ -19,14 +19,23 @@ class Unwind:
     def __init__(self, attempt: Attempt) -> None:
         """Keep what lies behind the door."""
         self.attempt, self.door, self.plugs = attempt, attempt.door, attempt.plugs
+        self._busy: set[str] = set()  # undone right now, by a person or by the engine
 
     async def undo(self, deed: Deed, visit: Visit, why: str) -> Deed:
         """Undo one deed that stands, or finish an undo that a crash interrupted. A freeze that stops undoing leaves it as it is."""
         recipe = deed.recipe
         if recipe is None:
             return deed
-        if self._frozen(deed):
+        if deed.action.id in self._busy or self._frozen(deed):
             return deed
+        self._busy.add(deed.action.id)
+        try:
+            return await self._through(deed, recipe, visit, why)
+        finally:
+            self._busy.discard(deed.action.id)
+
+    async def _through(self, deed: Deed, recipe: Recipe, visit: Visit, why: str) -> Deed:
+        """Undo, or find that it is undone: one caller at a time."""
         if deed.status is Status.DONE:
             undoing = replace(deed, status=move(deed.status, Status.UNDOING))
             await self.door.record.write(undoing, (self.door.record.entry("action.undoing", undoing, visit, {"why": why}),), visit)

@@ -14,9 +14,12 @@ def flaw(action: Action, facts: Facts) -> str:
         return "nobody has approved it"
     voters = set(facts.approvers) - {approval.requester, f"agent:{action.agent}"}
     first = approval.digest == action.digest
+    asks = facts.policy if facts.policy is not None and facts.policy.effect == "ask" else None
+    other = asks is not None and (asks.quorum > approval.quorum or asks.group not in ("", approval.group))
     reasons = (
         (approval.state is not ApprovalState.APPROVED, f"the approval is {approval.state}"),
         (not first and action.digest not in approval.covers, "the action is not the one that was approved"),
+        (other, "policy asks other people about this action than were asked"),
         (action.digest in approval.used, "the approval is used"),
         (facts.now >= approval.expires_at, "the approval has expired"),
         (approval.policy_digest != facts.policy_digest, "the policy changed since the approval"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -28,9 +29,11 @@ class Schedule:
         del headers
         try:
             doc = orjson.loads(raw)
-            name, target, tick = doc["name"], doc["target"], float(doc["tick"])
+            name, target, tick = str(doc["name"]), doc["target"], float(doc["tick"])
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as fault:
             raise BadInput("this is not a tick of a schedule", str(fault), "schedules are set in flyball.yaml") from fault
+        if not isinstance(target, str) or not math.isfinite(tick):
+            raise BadInput("this is not a tick of a schedule", "target is a text and tick a time", "schedules are set in flyball.yaml")
         return (
             Signal(
                 source="schedule",

@@ -20,6 +20,7 @@ from flyball.views import approval as approvals
 router = APIRouter(prefix="/v1", tags=["people"])
 SCOPES = ("read", "signal", "act", "approve", "review", "operate", "admin")
 LONGEST_STANDING_S = 8 * 3600.0
+MOST_USES = 100
 LINK_S = 900.0
 LONGEST_KEY_S = 90 * 86_400.0
 
@@ -188,10 +189,10 @@ async def stand(request: Request, who: Caller, house: TheHouse) -> dict[str, Any
         raise BadInput("a standing grant names one known agent, kind and target", f"{agent!r}, {kind!r}, {target!r}", "flyball agents show")
     if plugs.kinds[kind].spec.destructive:
         raise Denied("no standing grant for a destructive kind", f"{kind} destroys", "approve it each time")
-    bounded = isinstance(uses, int) and uses >= 1 and isinstance(for_s, int | float) and 0 < for_s <= LONGEST_STANDING_S
+    bounded = isinstance(uses, int) and 1 <= uses <= MOST_USES and isinstance(for_s, int | float) and 0 < for_s <= LONGEST_STANDING_S
     if not bounded or not reason.strip():
         raise BadInput(
-            "a standing grant needs bounds and a reason", "uses of 1 or more, for_s of at most 28800", "say how often and how long"
+            "a standing grant needs bounds and a reason", f"uses of 1 to {MOST_USES}, for_s of at most 28800", "say how often and how long"
         )
     name = f"{agent}|{kind}|{target}"
     row = plugs.store.find("standing", name)

@@ -80,7 +80,7 @@ async def log(
     """Page through the log."""
     who.needs("read")
     store = house.plugs.store
-    found = store.entries(session=session, action=action, name=name, after=after, limit=min(limit, 1000))
+    found = store.entries(session=session, action=action, name=name, after=max(-1, min(after, 2**53)), limit=max(1, min(limit, 1000)))
     return {"entries": [entry_doc(one) for one in found], "size": store.size()}
 
 

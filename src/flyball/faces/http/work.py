@@ -30,7 +30,7 @@ async def signal(source: str, request: Request, who: Caller, house: TheHouse) ->
 async def listed(who: Caller, house: TheHouse, phase: str = "", limit: int = 200) -> dict[str, Any]:
     """List sessions, newest first."""
     who.needs("read")
-    return {"sessions": sessions.listed(house.plugs.store, phase, min(limit, 1000))}
+    return {"sessions": sessions.listed(house.plugs.store, phase, max(1, min(limit, 1000)))}
 
 
 @router.post("/sessions/{name}/answer")
