@@ -227,3 +227,14 @@ async def test_a_kill_switch_that_cannot_be_read_stops_the_second_try() -> None:
     await world.open()
     world.freezer.freezes = readable
     assert [call[0] for call in world.effects.calls].count("do") == 1
+
+
+async def test_a_guesser_cannot_fill_the_disk_and_every_guess_is_counted() -> None:
+    world = build(1)
+    for _ in range(500):
+        await world.house.keys.refused("", "http 127.0.0.1", "GET /v1/status")
+    assert world.names().count("auth.refused") == 120
+    world.clock.at += 61.0
+    await world.house.keys.refused("fb_k1_x_0", "http 127.0.0.1", "GET /v1/status")
+    last = world.store.entries(name="auth.refused")[-1].entry.body
+    assert (last["claimed"], last["untold_before"]) == ("k1", 380)

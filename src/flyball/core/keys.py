@@ -18,6 +18,9 @@ from flyball.ports import Clock, Store
 
 PREFIX = "fb"
 PARTS = 4
+MINUTE_S = 60.0
+REFUSALS_A_MINUTE = 120
+"""Failed authentications that are written one by one; what comes on top in the same minute is counted."""
 MOST_KNOWN = 4_096
 """Nouns kept parsed; past that they are parsed anew."""
 
@@ -45,6 +48,7 @@ class Keys:
         """Keep the ports."""
         self._store, self._clock = store, clock
         self._known: dict[tuple[str, str], tuple[int, object]] = {}
+        self._since, self._told, self._untold = -MINUTE_S, 0, 0
 
     def _load(self, noun: type[T], table: str, name: str) -> T | None:
         """Give a noun as its row stands now. The row is looked up every time; one of a version that is known is not parsed again."""
@@ -114,9 +118,16 @@ class Keys:
 
     async def refused(self, credential: str, origin: str, what: str) -> None:
         """Record a failed authorisation: which key id it claimed, from where, for what; never the secret."""
+        now = self._clock.now()
+        if now - self._since >= MINUTE_S:
+            self._since, self._told = now, 0
+        if self._told >= REFUSALS_A_MINUTE:
+            self._untold += 1  # counted, and told with the next one: a guesser must not be able to fill the disk
+            return
         parts = credential.split("_")
         claimed = parts[1][:40] if len(parts) == PARTS and parts[0] == PREFIX else ""
-        body = {"claimed": claimed if claimed.isalnum() else "", "what": what[:200]}
+        body: Doc = {"claimed": claimed if claimed.isalnum() else "", "what": what[:200], "untold_before": self._untold}
+        self._told, self._untold = self._told + 1, 0
         await self._store.commit(Change(entries=(Entry(name="auth.refused", who="unknown", origin=origin, body=body),)))
 
     async def denied(self, who: Who | None, what: str) -> None:
