@@ -39,10 +39,8 @@ class Gather:
         key = self.keys.load(visit.who.key.id)
         chain, whole = self.keys.chain(key.grant) if key else ((), False)
         approval = self.find_approval(action)
-        agent = rules.agents.get(action.agent)
         cost = kind.spec.cost_micros if kind else 0
-        blast = recipe.blast if recipe else {}
-        targets = blast.get("targets", 1)
+        targets = recipe.blast.get("targets", 1) if recipe else 1
         standing = self._standing(action)
         facts = Facts(
             now=now,
@@ -77,7 +75,7 @@ class Gather:
             extra={"cost_micros": float(cost), "targets": float(targets) if isinstance(targets, int | float) else 1.0},
         )
         if kind and target and not facts.args_fault and plugs.policy.count:
-            answer = plugs.policy.ask(question(action, facts, visit.session, agent))
+            answer = plugs.policy.ask(question(action, facts, visit.session, rules.agents.get(action.agent)))
             zone = zone_of(kind.spec, target, answer, overdue=facts.overdue_reviews)
             facts = replace(facts, policy=answer, zone=zone, standing=standing if self._stands(standing, answer) else None)
         return facts

@@ -124,18 +124,15 @@ class Keys:
         if self._told >= REFUSALS_A_MINUTE:
             self._untold += 1  # counted, and told with the next one: a guesser must not be able to fill the disk
             return
-        parts = credential.split("_")
-        claimed = parts[1][:40] if len(parts) == PARTS and parts[0] == PREFIX else ""
+        claimed = "".join(credential.split("_")[1:2])[:40] if credential.startswith(f"{PREFIX}_") else ""
         body: Doc = {"claimed": claimed if claimed.isalnum() else "", "what": what[:200], "untold_before": self._untold}
         self._told, self._untold = self._told + 1, 0
         await self._store.commit(Change(entries=(Entry(name="auth.refused", who="unknown", origin=origin, body=body),)))
 
     async def denied(self, who: Who | None, what: str) -> None:
         """Record that an authenticated caller asked for more than it may."""
-        entry = Entry(
-            name="auth.denied", who=who.principal.id if who else "unknown", origin=who.origin if who else "", body={"what": what[:300]}
-        )
-        await self._store.commit(Change(entries=(entry,)))
+        name, origin = (who.principal.id, who.origin) if who else ("unknown", "")
+        await self._store.commit(Change(entries=(Entry(name="auth.denied", who=name, origin=origin, body={"what": what[:300]}),)))
 
     def _find(self, credential: str) -> Key | None:
         parts = credential.split("_")

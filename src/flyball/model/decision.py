@@ -72,7 +72,6 @@ class Facts:
     level: str = "none"
     overdue_reviews: int = 0
     breakpoints: tuple[Breakpoint, ...] = ()
-    released: tuple[str, ...] = ()  # breakpoints a person has let pass
     attempt: int = 1
     shadow: bool = False
     extra: dict[str, float] = field(default_factory=dict)
