@@ -15,7 +15,7 @@ from taste.allowed import BROAD, BROAD_IN_CORE_MAX, LATE, NAMES
 from taste.source import ROOT, Check, Source, imported, product, sources, tracked
 
 CHECKS = (*shape.CHECKS, *reach.CHECKS, *words.CHECKS)
-# The design asks for 3,000. It is 4,300 today: docs/decisions says why; this is a ratchet, to be turned down, never up.
+# The design asks for 3,000. It is 4,300 today: docs/decisions says why; it has been raised twice to fit; turn it down.
 CORE_LINES_MAX = 4350
 
 
