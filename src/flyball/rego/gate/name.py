@@ -147,6 +147,11 @@ class Resolver:
         self._idle(self.scopes[0], changed)
         return changed
 
+    def query(self, rule: Rule) -> Rule:
+        """The lines of a query, as a rule without a name: nothing declared in them can be unused, the answer holds it."""
+        self.scopes = [Scope(), Scope(declared(rule.body))]
+        return replace(rule, body=self.body(rule.body))
+
     def _branch(self, rule: Rule) -> Rule:
         self.scopes.append(Scope(declared(rule.body), {}, dict(self.scopes[0].how)))
         body = self.body(rule.body)
