@@ -39,4 +39,4 @@ def check(modules: Sequence[Module], schema: Mapping[str, Any] | None = None) ->
     kind.check(rules, root, graph, schema, notes)
     notes.settle()
     lint.check(rules, notes)
-    return Checked(rules, packages, tuple(sorted(notes.warnings)))
+    return Checked(rules, packages, tuple(sorted(notes.warnings, key=lambda one: (one.place, one.what))))

@@ -5,12 +5,11 @@ from difflib import get_close_matches
 from typing import Final
 
 from flyball.rego.builtin import REFUSED, TABLE
-from flyball.rego.error import Place
 from flyball.rego.gate import show
 from flyball.rego.gate.note import COMPILE, TYPE, Notes
 from flyball.rego.gate.trie import Node
-from flyball.rego.gate.walk import all_lines, all_terms, dotted, heads
-from flyball.rego.tree import Call, Expr, Ref, Rule, Var, With
+from flyball.rego.gate.walk import all_lines, all_terms, dotted
+from flyball.rego.tree import Call, Ref, Rule, Var, With
 
 # Names of Rego v0 and of other versions, with what takes their place.
 _RENAMED: Final = {
@@ -50,6 +49,8 @@ def arity(name: tuple[str, ...], root: Node) -> int | None:
     if name[0] == "data":
         node = root.find(name[1:])
         return node.arity if node else None
+    if name in {("eq",), ("assign",)}:
+        return 2
     found = TABLE.get(".".join(name))
     return len(found.signature.args) if found else None
 

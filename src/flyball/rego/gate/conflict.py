@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from flyball.rego.gate import show
 from flyball.rego.gate.note import TYPE, Notes
 from flyball.rego.gate.trie import Node, steps
-from flyball.rego.gate.walk import everything, ground_prefix
+from flyball.rego.gate.walk import ground_prefix, terms
 from flyball.rego.tree import Call, Module, Ref, Rule, Template, Term, Var
 
 PARSE = "rego_parse_error"
@@ -51,7 +51,7 @@ def _node(node: Node, notes: Notes) -> None:
 
 
 def _default(rule: Rule, notes: Notes) -> None:
-    bad = next((one for one in everything(rule.value) if _varies(one)), None) if rule.value is not None else None
+    bad = next((one for one in terms(rule.value) if _varies(one)), None) if rule.value is not None else None
     if bad is not None:
         kind = {Var: "var", Call: "call", Template: "template string"}.get(type(bad), "ref")
         notes.wrong(rule.place, PARSE, f"illegal default rule (value cannot contain {kind})", "write a constant, or a comprehension of constants")

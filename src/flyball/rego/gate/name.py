@@ -12,7 +12,7 @@ from flyball.rego.builtin import REFUSED, TABLE
 from flyball.rego.error import Place
 from flyball.rego.gate import show
 from flyball.rego.gate.note import COMPILE, TYPE, Notes
-from flyball.rego.gate.walk import RESERVED, all_terms, body_variables, closed_over, dotted, lines, pattern, rebuild, variables
+from flyball.rego.gate.walk import RESERVED, all_terms, body_variables, closed_over, dotted, lines, pattern, rebuild, terms, variables
 from flyball.rego.tree import (
     Array,
     Body,
@@ -132,6 +132,7 @@ class Resolver:
         self.notes = notes
         self.count = count
         self.used: set[str] = set()
+        self.computed: list[Expr] = []
         self.scopes: list[Scope] = []
 
     def rule(self, rule: Rule, package: Path) -> Rule:
@@ -141,6 +142,7 @@ class Resolver:
         if first in RESERVED:
             self.notes.wrong(rule.place, COMPILE, f"rules must not shadow {first} (use a different rule name)")
         self.scopes = [Scope(frozenset(one.name for arg in rule.args or () for one in pattern(arg)))]
+        self.computed = []
         args = None if rule.args is None else tuple(map(self._argument, rule.args))
         path = tuple(Scalar(one, name.place) for one in (*package, first))
         changed = self._branch(replace(rule, name=replace(name, head=Var("data", name.place), path=(*path, *name.path)), args=args))
@@ -154,7 +156,7 @@ class Resolver:
 
     def _branch(self, rule: Rule) -> Rule:
         self.scopes.append(Scope(declared(rule.body), {}, dict(self.scopes[0].how)))
-        body = self.body(rule.body)
+        body = (*self.body(rule.body), *self.computed)
         name = rule.name
         fixed = [self.term(step) for step in name.path] if isinstance(name, Ref) else []
         key = self.term(rule.key) if rule.key is not None else None
@@ -166,6 +168,14 @@ class Resolver:
         return replace(rule, name=named, key=key, value=value, body=body or (Expr(TRUE, place=rule.place),), otherwise=otherwise)
 
     def _argument(self, term: Term) -> Term:
+        """A parameter. One that must be computed is compared at the end of the body."""
+        if any(isinstance(one, Ref | Comprehension | Template) for one in terms(term)):
+            param = Var(f"${self.count.local('a')}", term.place)
+            self.computed.append(Expr(Call(("eq",), (param, self._parameter(term)), term.place), place=term.place))
+            return param
+        return self._parameter(term)
+
+    def _parameter(self, term: Term) -> Term:
         if isinstance(term, Var):
             if term.name in RESERVED:
                 self.notes.wrong(term.place, COMPILE, f"args must not shadow {term.name} (use a different variable name)")
@@ -174,9 +184,9 @@ class Resolver:
                 self._declare(scope, term, "argument")
             return replace(term, name=scope.locals.get(term.name, term.name))
         if isinstance(term, Array):
-            return rebuild(term, self._argument)
+            return rebuild(term, self._parameter)
         if isinstance(term, Object):
-            return replace(term, pairs=tuple((self.term(name), self._argument(value)) for name, value in term.pairs))
+            return replace(term, pairs=tuple((self.term(name), self._parameter(value)) for name, value in term.pairs))
         if isinstance(term, Call):
             self.notes.wrong(term.place, COMPILE, "rule arguments cannot contain calls", "take a variable, and compare it in the body")
         return self.term(term)

@@ -43,13 +43,13 @@ class Documents(Unifier):
         node: Node | None = None if () in self.context.shadows else self.maker.root
         for place, step in enumerate(path):
             if node is None or not node.children:
-                break
+                return self._given(path)
             if not isinstance(step, Scalar):
                 return self._branches(node, path)
             node = self.context.child(node, step.value)
             if node and node.rules:
                 return self.steps(self._value(node), path[place + 1 :])
-        return self._extent(node, path) if node and node.children else self._given(path)
+        return self._extent(node, path) if node else self._given(path)
 
     def _value(self, node: Node) -> Operand:
         if node.arity is not None:  # the gate has refused functions as values; what is left is data at the same place
@@ -112,10 +112,10 @@ class Documents(Unifier):
 
         self.emit(Blocks((self.region(lambda: self._way(node, path, place, row)),)))
         found = self.scan(rows).value
-        self.bound |= {name: self._member(found, number) for number, name in enumerate(kept)} | dict.fromkeys(set(new) - set(kept), Const(None))
-        return self._member(found, len(kept))
+        self.bound |= {name: self._at(found, number) for number, name in enumerate(kept)} | dict.fromkeys(set(new) - set(kept), Const(None))
+        return self._at(found, len(kept))
 
-    def _member(self, row: Operand, number: int) -> int:
+    def _at(self, row: Operand, number: int) -> int:
         target = self.local()
         self.emit(Dot(row, Const(number), target))
         return target

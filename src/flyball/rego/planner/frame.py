@@ -59,9 +59,9 @@ class Context:
         """This context with a document in place of all rules at a path."""
         return replace(self, shadows=self.shadows | {path})
 
-    def without(self, name: str) -> "Context":
-        """This context inside of what took a function's place: there it is itself again."""
-        return replace(self, mocks=tuple(one for one in self.mocks if one[0] != name))
+    def inside(self) -> "Context":
+        """This context inside of what took a function's place: there every function is itself again."""
+        return Context(shadows=self.shadows)
 
     def child(self, node: Node, name: Any) -> Node | None:
         """The node below `node`, unless `with` has put a document there."""

@@ -11,6 +11,7 @@ from flyball.rego.gate.trie import Node
 from flyball.rego.gate.walk import dotted, pattern
 from flyball.rego.ir import (
     ArrayAppend,
+    Assign,
     Blocks,
     Call,
     Const,
@@ -92,6 +93,10 @@ class Terms(Frame):
         if term.head == Var("data"):
             return self.document(term.path)
         source = INPUT if term.head == Var("input") else self.term(term.head)
+        if isinstance(term.head, Var) and source != INPUT and any(type(ground(step)) is not str for step in term.path):
+            copy = self.local()  # below `data` a number names a key too, below a variable it does not
+            self.emit(Assign(source, copy))
+            source = copy
         return self.steps(source, term.path)
 
     def steps(self, source: Operand, path: Sequence[Term]) -> Operand:
@@ -108,7 +113,7 @@ class Terms(Frame):
             return scan.value
         name = self.term(step)
         target = self.local()
-        self.emit(Dot(source, name, target))
+        self.emit(Dot(self.named(source), name, target))
         return target
 
     # ---------------------------------------------------------------- calls
@@ -131,15 +136,16 @@ class Terms(Frame):
         if isinstance(mock, Ref):
             return self.term(mock)
         before = self.context
+        carried = self.carried
         if mock:
-            name, self.context = mock, before.without(dotted_name)
+            name, self.context, self.carried = mock, before.inside(), ()
         result = self.local()
         node = self.maker.root.find(name[1:]) if name[0] == "data" else None
         if node:
             self.emit(Call(self.maker.function(node, self.context), (*self.roots, *args), result))
         else:
             self.emit(Call(self.maker.builtin(".".join(name), self.place), tuple(args), result))
-        self.context = before
+        self.context, self.carried = before, carried
         return result
 
     @property
