@@ -36,19 +36,19 @@ class Orderer:
         given = {name for arg in rule.args or () for name in variables(arg)}
         body = self.body(rule.body, given)
         safe = given | body_variables(body)
-        head = (*steps(rule), *(one for one in (rule.key, rule.value) if one is not None))
-        bound = {one for term in head for one in reached(term, safe)}
+        path = steps(rule)
+        head = (*path, *(one for one in (rule.key, rule.value) if one is not None))
+        safe |= {one for term in head for one in reached(term, safe)}
         for term in head:
-            self._needs(term, safe | bound, rule.place)
-        fixed = {term: self.closures(term, safe | bound) for term in head}
-        changed = replace(
+            self._needs(term, safe, rule.place)
+        return replace(
             rule,
+            name=replace(rule.name, path=tuple(self.closures(one, safe) for one in path)) if isinstance(rule.name, Ref) else rule.name,
+            key=self.closures(rule.key, safe) if rule.key is not None else None,
+            value=self.closures(rule.value, safe) if rule.value is not None else None,
             body=body,
-            key=fixed[rule.key] if rule.key is not None else None,
-            value=fixed[rule.value] if rule.value is not None else None,
             otherwise=self.rule(rule.otherwise) if rule.otherwise else None,
         )
-        return replace(changed, name=replace(rule.name, path=tuple(fixed[one] for one in steps(rule)))) if isinstance(rule.name, Ref) else changed
 
     def body(self, body: Body, given: set[str]) -> Body:
         """The lines in an order that can be run; takes in what no order makes safe."""

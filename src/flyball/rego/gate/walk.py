@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from flyball.rego.builtin import TABLE
 from flyball.rego.tree import Array, Body, Call, Comprehension, Every, Expr, Object, Ref, Rule, Scalar, SetOf, Some, SomeIn, Template, Term, Var
 
 RESERVED = frozenset({"input", "data"})
@@ -32,7 +33,7 @@ def inner(term: Term) -> tuple[Term, ...]:
 
 def heads(expr: Expr) -> tuple[Term, ...]:
     """The terms of a line that are evaluated in its own scope: what it says, the domain it goes through, the values of `with`."""
-    what, given = expr.what, tuple(one.value for one in expr.withs)
+    what, given = expr.what, tuple(one.value for one in expr.withs if not names_builtin(one.value))
     if isinstance(what, Some):
         return given
     if isinstance(what, SomeIn):
@@ -40,6 +41,11 @@ def heads(expr: Expr) -> tuple[Term, ...]:
     if isinstance(what, Every):
         return (what.domain, *given)
     return (what, *given)
+
+
+def names_builtin(term: Term) -> bool:
+    """Whether a term is the name of a builtin, as `with f as count` has it. Declared variables have other names by then."""
+    return ".".join(dotted(term)) in TABLE
 
 
 def terms(term: Term) -> Iterator[Term]:
