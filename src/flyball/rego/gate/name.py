@@ -304,8 +304,16 @@ class Resolver:
         if isinstance(term, Comprehension):
             return self._comprehension(term)
         if isinstance(term, Template):
-            return replace(term, parts=tuple(part if isinstance(part, str) else self.term(part) for part in term.parts))
+            return replace(term, parts=tuple(part if isinstance(part, str) else self.term(self._part(part)) for part in term.parts))
         return rebuild(term, self.term)
+
+    def _part(self, part: Term | Expr) -> Term:
+        """A part of a template as a term: with `with` it is every value of a comprehension of its own."""
+        if not isinstance(part, Expr):
+            return part
+        value, each = Var(f"${self.count.local('v')}", part.place), Var(f"${self.count.local('e')}", part.place)
+        line = replace(part, what=Call(("eq",), (value, part.what), part.place))  # type: ignore[arg-type]  # the parser takes terms only
+        return Ref(Comprehension("array", value, (line,), None, part.place), (each,), part.place)
 
     def _comprehension(self, term: Comprehension) -> Term:
         self.scopes.append(Scope(declared(term.body)))
