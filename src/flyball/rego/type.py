@@ -16,7 +16,8 @@ class Type:
     """One type. `kind` is `any`, `null`, `boolean`, `number`, `string`, `array`, `object`, `set` or `union`.
 
     Attributes:
-        static: array: the types of the first members, by place; object: (key, type) of the properties that must be there; union: its branches.
+        static: array: the types of the first members, by place; object: (key, type) of the properties that must be there; union: its
+            branches.
         dynamic: array and set: the type of (other) members; object: the type of other values.
         names: object: the type of other keys.
     """
@@ -94,7 +95,7 @@ def _admits_array(wanted: Type, value: list[Any]) -> bool:
 
 
 def _admits_object(wanted: Type, value: dict[Any, Any]) -> bool:
-    known = {name: held for name, held in wanted.static if isinstance(name, str) and isinstance(held, Type)}
+    known = dict(one for one in wanted.static if isinstance(one, tuple))
     if not all(name in value and admits(held, value[name]) for name, held in known.items()):
         return False
     names, values = wanted.names, wanted.dynamic
