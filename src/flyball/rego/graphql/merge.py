@@ -1,7 +1,7 @@
 """Whether fields that answer under the same name can be merged (spec, 5.3.2). Called by `check`.
 
-Two fields clash if they may answer together and are not the same field with the same arguments, or if what they give has another shape. Every
-pair is looked at once, so that a document of n fields costs at most n squared.
+Two fields clash if they may answer together and are not the same field with the same arguments, or if what they give has another shape.
+Every pair is looked at once, so that a document of n fields costs at most n squared.
 """
 
 from collections.abc import Mapping

@@ -20,7 +20,8 @@ _OWN: Final = """
 scalar Int scalar Float scalar String scalar Boolean scalar ID
 directive @include(if: Boolean!) on FIELD | FRAGMENT_SPREAD | INLINE_FRAGMENT
 directive @skip(if: Boolean!) on FIELD | FRAGMENT_SPREAD | INLINE_FRAGMENT
-directive @deprecated(reason: String = "No longer supported") on FIELD_DEFINITION | ARGUMENT_DEFINITION | INPUT_FIELD_DEFINITION | ENUM_VALUE
+directive @deprecated(reason: String = "No longer supported")
+  on FIELD_DEFINITION | ARGUMENT_DEFINITION | INPUT_FIELD_DEFINITION | ENUM_VALUE
 directive @specifiedBy(url: String!) on SCALAR
 directive @defer(if: Boolean = true, label: String) on FRAGMENT_SPREAD | INLINE_FRAGMENT
 type __Schema {
@@ -81,10 +82,30 @@ class Schema:
 def load_schema(tree: Node, places: Places) -> Schema:
     """The schema of a tree. Raises ValueError in gqlparser's words where it does not hold."""
     schema = Schema(places)
+    _declare(schema, tree)
+    _enter(schema, tree)
+    for _, kind in sorted(schema.types.items()):
+        _check_definition(schema, kind)
+    for name, one in sorted(schema.directives.items()):
+        _check_name(schema, one)
+        _check_arguments(schema, one, name)
+    if not tree.get("Schema"):
+        for operation in ("query", "mutation", "subscription"):
+            if operation.title() in schema.types:
+                schema.roots.setdefault(operation, schema.types[operation.title()])
+    if "query" in schema.roots:
+        query = schema.roots["query"]
+        schema.roots["query"] = query | {"Fields": [*query.get("Fields", ()), *_introspection()]}
+        schema.types[query["Name"]] = schema.roots["query"]
+        schema.fields.pop(query["Name"], None)
+    return schema
+
+
+def _declare(schema: Schema, tree: Node) -> None:
     for one in (*_own()["Definitions"], *tree.get("Definitions", ())):
         if one["Name"] in schema.types:
             raise schema.flaw(one, f"Cannot redeclare type {one['Name']}.")
-        schema.types[one["Name"]] = places.put({**one}, places.of(one))
+        schema.types[one["Name"]] = schema.places.put({**one}, schema.places.of(one))
     _extend(schema, tree.get("Extensions", ()))
     for kind in schema.types.values():
         _place(schema, kind)
@@ -92,23 +113,6 @@ def load_schema(tree: Node, places: Places) -> Schema:
         if one["Name"] in schema.directives and one["Name"] not in _TWICE:
             raise schema.flaw(one, f"Cannot redeclare directive {one['Name']}.")
         schema.directives[one["Name"]] = one
-    _enter(schema, tree)
-    for name in sorted(schema.types):
-        _check_definition(schema, schema.types[name])
-    for name in sorted(schema.directives):
-        one = schema.directives[name]
-        _check_name(schema, one)
-        _check_arguments(schema, one, name)
-    if not tree.get("Schema"):
-        for operation in ("query", "mutation", "subscription"):
-            if operation not in schema.roots and operation.title() in schema.types:
-                schema.roots[operation] = schema.types[operation.title()]
-    if "query" in schema.roots:
-        query = schema.roots["query"]
-        schema.roots["query"] = query | {"Fields": [*query.get("Fields", ()), *_introspection()]}
-        schema.types[query["Name"]] = schema.roots["query"]
-        schema.fields.pop(query["Name"], None)
-    return schema
 
 
 @cache

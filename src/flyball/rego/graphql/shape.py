@@ -1,4 +1,4 @@
-"""The shape of a tree that a policy hands back, and what types and values in it look like as text. Called by the builtins and the checks."""
+"""The shape of a tree that a policy hands back, and what types and values in it look like as text. Called by the builtins and checks."""
 
 from typing import Any, Final
 

@@ -75,10 +75,8 @@ class Values:
                 raise self._unexpected(value, wanted, kind)
         elif what == OBJECT_VALUE:
             self._object(value, kind)
-        elif kind["Kind"] == "ENUM":
-            self._enum(value, wanted, kind)
-        elif (what != VARIABLE and kind["Name"] not in _TAKEN.get(what, ())) or (what == INT_VALUE and kind["Name"] == "Int" and not _is_int(value["Raw"])):
-            raise self._unexpected(value, wanted, kind)
+        elif what != VARIABLE:
+            self._leaf(value, wanted, kind)
 
     def _once(self, value: Node) -> None:
         seen = set()
@@ -88,11 +86,12 @@ class Values:
                 raise self.flaw(child, f'There can be only one input field named "{name}".')
             seen.add(name)
 
-    def _enum(self, value: Node, wanted: Node, kind: Node) -> None:
-        if value["Kind"] == ENUM_VALUE:
+    def _leaf(self, value: Node, wanted: Node, kind: Node) -> None:
+        what, name = value["Kind"], kind["Name"]
+        if kind["Kind"] == "ENUM" and what == ENUM_VALUE:
             if named(kind.get("EnumValues"), value["Raw"]) is None:
                 raise self.flaw(value, f'Value "{value["Raw"]}" does not exist in "{type_text(wanted)}" enum.')
-        elif value["Kind"] != VARIABLE:
+        elif name not in _TAKEN.get(what, ()) or (name == "Int" and not _is_int(value["Raw"])):
             raise self._unexpected(value, wanted, kind)
 
     def _object(self, value: Node, kind: Node) -> None:
