@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import jsonschema_rs
 
-from flyball.rego.decode import dumped, loaded
+from flyball.rego.builtin.json import marshal
+from flyball.rego.decode import loaded
 
 Json = dict[str, Any]
 _TYPES: Final = ("array", "boolean", "integer", "number", "null", "object", "string")
@@ -107,7 +108,7 @@ def _names(word: str, value: Any) -> None:
 
 
 def _unique(word: str, value: Any) -> None:
-    written = [dumped(one) for one in _list(word, value)]
+    written = [marshal(one) for one in _list(word, value)]
     if len(set(written)) < len(written):
         raise ValueError(f"{word} items must be unique")
 
@@ -280,17 +281,17 @@ def _expected(types: list[str]) -> str:
 _SAID: Final[dict[str, tuple[str, Callable[[str, Any, Any], str]]]] = {
     "type": ("invalid_type", lambda _, value, part: f"Invalid type. Expected: {_expected(value)}, given: {_given(part)}"),
     "required": ("required", lambda _, value, __: f"{value} is required"),
-    "enum": ("enum", lambda field, value, _: f"{field} must be one of the following: {', '.join(map(dumped, value)) or '(none)'}"),
-    "const": ("const", lambda field, value, _: f"{field} does not match: {dumped(value)}"),
+    "enum": ("enum", lambda field, value, _: f"{field} must be one of the following: {', '.join(map(marshal, value)) or '(none)'}"),
+    "const": ("const", lambda field, value, _: f"{field} does not match: {marshal(value)}"),
     "minLength": ("string_gte", lambda _, value, __: f"String length must be greater than or equal to {value}"),
     "maxLength": ("string_lte", lambda _, value, __: f"String length must be less than or equal to {value}"),
     "pattern": ("pattern", lambda _, value, __: f"Does not match pattern '{value}'"),
     "format": ("format", lambda _, value, __: f"Does not match format '{value}'"),
-    "multipleOf": ("multiple_of", lambda _, value, __: f"Must be a multiple of {dumped(value)}"),
-    "minimum": ("number_gte", lambda _, value, __: f"Must be greater than or equal to {dumped(value)}"),
-    "exclusiveMinimum": ("number_gt", lambda _, value, __: f"Must be greater than {dumped(value)}"),
-    "maximum": ("number_lte", lambda _, value, __: f"Must be less than or equal to {dumped(value)}"),
-    "exclusiveMaximum": ("number_lt", lambda _, value, __: f"Must be less than {dumped(value)}"),
+    "multipleOf": ("multiple_of", lambda _, value, __: f"Must be a multiple of {marshal(value)}"),
+    "minimum": ("number_gte", lambda _, value, __: f"Must be greater than or equal to {marshal(value)}"),
+    "exclusiveMinimum": ("number_gt", lambda _, value, __: f"Must be greater than {marshal(value)}"),
+    "maximum": ("number_lte", lambda _, value, __: f"Must be less than or equal to {marshal(value)}"),
+    "exclusiveMaximum": ("number_lt", lambda _, value, __: f"Must be less than {marshal(value)}"),
     "minItems": ("array_min_items", lambda _, value, __: f"Array must have at least {value} items"),
     "maxItems": ("array_max_items", lambda _, value, __: f"Array must have at most {value} items"),
     "uniqueItems": ("unique", lambda _, __, ___: "array items must be unique"),
@@ -298,7 +299,7 @@ _SAID: Final[dict[str, tuple[str, Callable[[str, Any, Any], str]]]] = {
     "additionalItems": ("array_no_additional_items", lambda _, __, ___: "No additional items allowed on array"),
     "minProperties": ("array_min_properties", lambda _, value, __: f"Must have at least {value} properties"),
     "maxProperties": ("array_max_properties", lambda _, value, __: f"Must have at most {value} properties"),
-    "propertyNames": ("invalid_property_name", lambda _, value, __: f"Property name of {dumped(value.instance)} does not match"),
+    "propertyNames": ("invalid_property_name", lambda _, value, __: f"Property name of {marshal(value.instance)} does not match"),
     "not": ("number_not", lambda _, __, ___: "Must not validate the schema (not)"),
     "falseSchema": ("false", lambda _, __, ___: "False always fails validation"),
 }

@@ -9,7 +9,8 @@ from typing import Any, Final
 from urllib.parse import SplitResult, quote, urlsplit
 
 from flyball.rego.builtin.desk import builtin, mistyped, unfit
-from flyball.rego.decode import blame, dumped, octets
+from flyball.rego.builtin.json import marshal
+from flyball.rego.decode import blame, octets
 from flyball.rego.type import ANY, NUMBER, OBJECT, STRING, object_of
 from flyball.rego.value import Value, unkey
 
@@ -127,7 +128,7 @@ def _texts(place: int, given: Mapping[Any, Value], needed: tuple[str, ...], what
 
 
 def _shown(names: Iterable[Value]) -> str:
-    return f"{{{', '.join(sorted(dumped(name) for name in names))}}}"
+    return f"{{{', '.join(sorted(marshal(name) for name in names))}}}"
 
 
 def _signer(config: Mapping[Any, Value], time_ns: int) -> Signer:
@@ -140,7 +141,7 @@ def _signer(config: Mapping[Any, Value], time_ns: int) -> Signer:
 def _body(request: Mapping[Any, Value]) -> bytes:
     if "raw_body" in request:
         return octets(request["raw_body"]) if type(request["raw_body"]) is str else b""
-    return octets(dumped(request["body"])) if "body" in request else b""
+    return octets(marshal(request["body"])) if "body" in request else b""
 
 
 def _headers(signer: Signer, method: str, url: SplitResult, own: Mapping[str, str], digest: str) -> dict[str, str]:

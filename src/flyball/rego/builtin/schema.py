@@ -3,7 +3,8 @@
 from typing import Any, Final
 
 from flyball.rego.builtin.desk import builtin, too_large
-from flyball.rego.decode import blame, dumped, loaded
+from flyball.rego.builtin.json import Writer
+from flyball.rego.decode import blame, loaded
 from flyball.rego.jsonschema import compiled, mistakes
 from flyball.rego.type import ANY, BOOLEAN, NULL, STRING, array, object_of, one_of
 from flyball.rego.value import Value, plain
@@ -46,7 +47,7 @@ def _document(given: Any) -> Any:
 
 
 def _text(name: str, given: Any) -> str:
-    text = dumped(_document(given))
+    text = Writer(name).text(_document(given))
     if len(text) > _LETTERS:
         raise too_large(name, _LETTERS, "characters")
     return text

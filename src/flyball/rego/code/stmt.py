@@ -9,7 +9,7 @@ from flyball.rego import ir
 from flyball.rego.code import node
 from flyball.rego.code.node import Code
 from flyball.rego.code.pool import Names, Pool
-from flyball.rego.code.scope import DATA, INPUT, Scope
+from flyball.rego.code.scope import INPUT, Scope
 from flyball.rego.value import equal
 
 KINDS: Final = {"array": "list", "object": "dict", "set": "Set"}

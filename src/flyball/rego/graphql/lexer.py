@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import Final
 
-from flyball.rego.decode import dumped
+from flyball.rego.builtin.print import quoted
 
 NAME, INT, FLOAT, STRING, BLOCK = "Name", "Int", "Float", "String", "BlockString"
 END, INVALID = "<EOF>", "<Invalid>"
@@ -30,7 +30,7 @@ class Token:
     place: tuple[int, int]
 
     def __str__(self) -> str:
-        return f"{self.kind} {dumped(self.value)}" if self.value else self.kind
+        return f"{self.kind} {quoted(self.value)}" if self.value else self.kind
 
 
 def tokens(text: str) -> Iterator[Token]:

@@ -6,7 +6,7 @@ A node is a dict in the shape of the package; where it stands in the text is kep
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from flyball.rego.decode import dumped
+from flyball.rego.builtin.print import quoted
 from flyball.rego.graphql.lexer import BLOCK, FLOAT, INT, NAME, STRING, Token, tokens
 
 Node = dict[str, Any]
@@ -68,7 +68,7 @@ class Parser:
     def keyword(self, word: str) -> None:
         """Goes past this word."""
         if self.token.kind != NAME or self.token.value != word:
-            raise flaw(f"Expected {dumped(word)}, found {self.token}", self.token.place)
+            raise flaw(f"Expected {quoted(word)}, found {self.token}", self.token.place)
         self.next()
 
     def skip(self, kind: str) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
 
-from flyball.rego.decode import dumped
+from flyball.rego.builtin.print import quoted
 from flyball.rego.graphql.parser import Node, Places, flaw
 from flyball.rego.graphql.sdl import parse_schema
 from flyball.rego.graphql.shape import base, is_compatible, named, type_text
@@ -55,9 +55,7 @@ def _own() -> Node:
 
 @dataclass(slots=True)
 class Schema:
-    """The types and directives by name; `possible` has the object types that each type stands for, `roots` a type for each operation,
-    `fields` those of a type that were asked for.
-    """
+    """The types and directives by name; what each type may stand for, where each operation begins, and the fields that were asked for."""
 
     places: Places
     types: dict[str, Node] = field(default_factory=dict)
@@ -172,9 +170,9 @@ def _check_definition(schema: Schema, kind: Node) -> None:
         _check_directives(schema, one, "INPUT_FIELD_DEFINITION" if is_input else "FIELD_DEFINITION")
     for name in kind.get("Types", ()):
         if name not in schema.types:
-            raise schema.flaw(kind, f"Undefined type {dumped(name)}.")
+            raise schema.flaw(kind, f"Undefined type {quoted(name)}.")
         if schema.types[name]["Kind"] != "OBJECT":
-            raise schema.flaw(kind, f"{kind['Kind']} type {dumped(name)} must be OBJECT.")
+            raise schema.flaw(kind, f"{kind['Kind']} type {quoted(name)} must be OBJECT.")
     for name in kind.get("Interfaces", ()):
         _check_interface(schema, kind, name)
     _check_content(schema, kind)
@@ -238,9 +236,9 @@ def _check_directives(schema: Schema, node: Node, location: str, directive: str 
 def _check_interface(schema: Schema, kind: Node, name: str) -> None:
     above = schema.types.get(name)
     if above is None:
-        raise schema.flaw(kind, f"Undefined type {dumped(name)}.")
+        raise schema.flaw(kind, f"Undefined type {quoted(name)}.")
     if above["Kind"] != "INTERFACE":
-        raise schema.flaw(kind, f"{dumped(name)} is a non interface type {above['Kind']}.")
+        raise schema.flaw(kind, f"{quoted(name)} is a non interface type {above['Kind']}.")
     for wanted in above.get("Fields", ()):
         _check_field(schema, kind, name, wanted)
     for further in above.get("Interfaces", ()):

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from flyball.rego.decode import dumped
+from flyball.rego.builtin.print import quoted
 from flyball.rego.graphql.parser import BLOCK_VALUE, LIST_VALUE, OBJECT_VALUE, STRING_VALUE, VARIABLE, Node
 
 # member -> what it holds: a type, the name of another shape, or a list of either.
@@ -102,7 +102,7 @@ def value_text(value: Node) -> str:
         members = ",".join(f"{one.get('Name', '')}:{value_text(one['Value'])}" for one in children)
         return "{" + members + "}"
     if kind in {STRING_VALUE, BLOCK_VALUE}:
-        return dumped(raw)
+        return quoted(raw)
     return f"${raw}" if kind == VARIABLE else str(raw)
 
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from flyball.rego.builtin import TABLE
-from flyball.rego.error import Place
 from flyball.rego.gate.safety import reached
 from flyball.rego.gate.trie import Node
 from flyball.rego.gate.walk import dotted, pattern
@@ -241,5 +240,3 @@ def function_named(term: Term, root: Node) -> tuple[str, ...]:
         node = root.find(names[1:])
         return names if node and node.arity is not None else ()
     return names if ".".join(names) in TABLE else ()
-
-
