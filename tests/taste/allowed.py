@@ -60,8 +60,8 @@ _NET = (
 
 Files = tuple[str, ...]  # patterns (fnmatch) on the path below src/flyball
 _TIMES: tuple[Files, str] = (
-    ("backends/clock.py", "lab/*"),
-    "one source of time, chance and ids; the simulated world replaces it (the lab is an estate of its own)",
+    ("backends/clock.py", "lab/*", "rego/limit.py", "rego/builtin/desk.py"),
+    "one source of time, chance and ids; the simulated world replaces it (the lab is its own estate; Rego limits time, draws by a seed)",
 )
 _STARTS: tuple[Files, str] = (("backends/sandbox_*", "backends/sandbox/*", "lab/*"), "programs run in a box; the lab breaks real ones")
 _CALLS: tuple[Files, str] = (
@@ -84,7 +84,10 @@ REACH: dict[str, tuple[Files, str]] = {
     "click": (("faces/cli/*",), "the terminal's framework stays in the terminal's face"),
     "jinja2": (("faces/*", "views/*"), "pages and reports"),
     "regopy": (("backends/policy_regopy.py",), "one file, replaced as a whole"),
-    "cryptography": (("backends/*",), "signing and keys are plugs; the rules know only bytes"),
+    "cryptography": (
+        ("backends/*", "rego/jose/*", "rego/pki/*"),
+        "signing and keys are plugs; the rules know only bytes; policies check tokens and certificates",
+    ),
     "sqlite3": (("backends/*",), "the store is a plug"),
     "opentelemetry": (("backends/*",), "telemetry is a plug"),
     "prometheus_client": (("faces/*", "backends/*"), "metrics are a face"),

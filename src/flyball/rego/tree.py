@@ -1,7 +1,7 @@
 """The syntax tree of Rego v1: what the parser makes and the compiler reads. Nouns only.
 
-Every node has a `place`. Wildcards `_` are variables of their own, named `$0`, `$1`, ... within a module, so that no two are the same. Infix
-operators are calls: `a + b` is `Call(("plus",), (a, b))`. A name written in dots is a `Ref` whose path holds string scalars.
+Every node has a `place`. Wildcards `_` are variables of their own, named `$0`, `$1`, ... within a module, so that no two are the same.
+Infix operators are calls: `a + b` is `Call(("plus",), (a, b))`. A name written in dots is a `Ref` whose path holds string scalars.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from flyball.rego.error import NOWHERE, Place
 class Scalar:
     """A string, number, boolean or null. Numbers are `int`, or `float` where they are written with a fraction or exponent."""
 
-    value: str | int | float | bool | None  # noqa: PYI041 - the four that a reader looks for
+    value: str | int | float | bool | None
     place: Place = field(default=NOWHERE, compare=False)
 
 
@@ -92,9 +92,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """`$"a {x} b"`: strings and terms in turn."""
+    """`$"a {x} b"`: strings and terms, never an empty string; an `Expr` only where `with` is written: `$"{x with input as 1}"`."""
 
-    parts: tuple["str | Term", ...]
+    parts: tuple["str | Term | Expr", ...]
     place: Place = field(default=NOWHERE, compare=False)
 
 
@@ -153,6 +153,15 @@ Body: TypeAlias = tuple[Expr, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Annotation:
+    """One `# METADATA` block. `scope` is rule, document, package or subpackages; `fields` are those that `rego.metadata.rule` gives."""
+
+    scope: str
+    fields: Mapping[str, Any]
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One rule as written.
 
@@ -165,7 +174,7 @@ class Rule:
         body: empty where none is written.
         otherwise: the `else` branch: a rule with the same name and args, its own value and body.
         default: `default p := v`.
-        metadata: the parsed YAML of the `# METADATA` block right above; empty where there is none.
+        annotations: the `# METADATA` blocks above it, of scope rule and document, nearest first.
     """
 
     name: Var | Ref
@@ -176,8 +185,13 @@ class Rule:
     body: Body = ()
     otherwise: "Rule | None" = None
     default: bool = False
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    annotations: tuple[Annotation, ...] = ()
     place: Place = field(default=NOWHERE, compare=False)
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The annotations of scope rule nearest above it; empty where there are none."""
+        return next((one.fields for one in self.annotations if one.scope == "rule"), {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +211,6 @@ class Module:
     package: tuple[str, ...]
     imports: tuple[Import, ...] = ()
     rules: tuple[Rule, ...] = ()
-    annotations: tuple[Mapping[str, Any], ...] = ()
+    annotations: tuple[Annotation, ...] = ()
     text: str = field(default="", compare=False)
     place: Place = field(default=NOWHERE, compare=False)
