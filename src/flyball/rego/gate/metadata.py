@@ -1,6 +1,6 @@
-"""`rego.metadata.rule()` and `rego.metadata.chain()`: known when a set is checked, so they become constants. Called by the gate.
+"""`rego.metadata.rule()` and `.chain()`: known when a set is checked, so they become constants. Called by the gate.
 
-The chain goes outwards: the rule, its document, its package, the packages around it; each link has a path, and annotations where it has some.
+The chain goes outwards: the rule, its document, its package, the packages around it. Each link has a path, and annotations if any.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -106,7 +106,7 @@ class _Folder:
             key = self.term(term.key) if term.key is not None else None
             return replace(term, head=self.term(term.head), key=key, body=self.body(term.body))
         if isinstance(term, Template):
-            return replace(term, parts=tuple(one if isinstance(one, str) else self.term(one) for one in term.parts))
+            return replace(term, parts=tuple(one if isinstance(one, str | Expr) else self.term(one) for one in term.parts))
         return rebuild(term, self.term)
 
 

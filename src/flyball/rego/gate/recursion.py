@@ -1,7 +1,7 @@
 """Stage 4: no rule may need itself. Called by the gate."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from flyball.rego.gate import show
 from flyball.rego.gate.note import RECURSION, Notes
@@ -12,7 +12,7 @@ from flyball.rego.tree import Call, Ref, Rule
 Graph = Mapping[Names, tuple[Names, ...]]
 
 
-def check(rules: Sequence[Rule], root: Node, notes: Notes) -> Graph:
+def check(root: Node, notes: Notes) -> Graph:
     """Takes in every rule that needs itself, with the chain that shows it; gives which rules need which."""
     graph: dict[Names, dict[Names, None]] = {}
     for node in (root, *root.below()):
@@ -25,7 +25,9 @@ def check(rules: Sequence[Rule], root: Node, notes: Notes) -> Graph:
         if chain:
             named = [show.path(("data", *map(str, name))) for name in chain]
             what = f"rule {named[0]} is recursive: {' -> '.join(named)}"
-            notes.wrong(node.rules[0].place, RECURSION, what, "compute it without asking for itself; graph.reachable and walk go through structures")
+            notes.wrong(
+                node.rules[0].place, RECURSION, what, "compute it without asking for itself; graph.reachable and walk go through structures"
+            )
     return found
 
 
@@ -58,7 +60,7 @@ def _back(graph: Graph, start: Names) -> tuple[Names, ...]:
                 chain = [start, name]
                 while chain[-1] != start:
                     chain.append(came[chain[-1]])
-                return tuple(reversed(chain)) if len(chain) > 2 or name != start else (start, start)
+                return tuple(reversed(chain))
             if other not in came:
                 came[other] = name
                 waiting.append(other)

@@ -2,15 +2,34 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TypeGuard
 
 from flyball.rego.builtin import TABLE
-from flyball.rego.tree import Array, Body, Call, Comprehension, Every, Expr, Object, Ref, Rule, Scalar, SetOf, Some, SomeIn, Template, Term, Var
+from flyball.rego.tree import (
+    Array,
+    Body,
+    Call,
+    Comprehension,
+    Every,
+    Expr,
+    Object,
+    Ref,
+    Rule,
+    Scalar,
+    SetOf,
+    Some,
+    SomeIn,
+    Template,
+    Term,
+    Var,
+)
 
 RESERVED = frozenset({"input", "data"})
+BOTH = 2  # the sides of `=`
 
 
 def parts(term: Term) -> tuple[Term, ...]:
-    """The terms right inside `term` that are evaluated where it stands: none of a comprehension or template, they have a scope of their own."""
+    """The terms right inside `term` in the same scope: none of a comprehension or template, which have their own."""
     if isinstance(term, Ref):
         return (term.head, *term.path)
     if isinstance(term, Array | SetOf):
@@ -27,12 +46,12 @@ def inner(term: Term) -> tuple[Term, ...]:
     if isinstance(term, Comprehension):
         return (term.head,) if term.key is None else (term.key, term.head)
     if isinstance(term, Template):
-        return tuple(part for part in term.parts if not isinstance(part, str))
+        return tuple(part for part in term.parts if not isinstance(part, str | Expr))  # the gate leaves no `Expr`
     return ()
 
 
 def heads(expr: Expr) -> tuple[Term, ...]:
-    """The terms of a line that are evaluated in its own scope: what it says, the domain it goes through, the values of `with`."""
+    """The terms of a line in its own scope: what it says, the domain it goes through, the values of `with`."""
     what, given = expr.what, tuple(one.value for one in expr.withs if not names_builtin(one.value))
     if isinstance(what, Some):
         return given
@@ -41,6 +60,11 @@ def heads(expr: Expr) -> tuple[Term, ...]:
     if isinstance(what, Every):
         return (what.domain, *given)
     return (what, *given)
+
+
+def is_binary(term: object, *names: str) -> TypeGuard[Call]:
+    """Whether a term is a call of one of these with two arguments."""
+    return isinstance(term, Call) and len(term.name) == 1 and term.name[0] in names and len(term.args) == BOTH
 
 
 def names_builtin(term: Term) -> bool:
@@ -89,8 +113,7 @@ def all_terms(rule: Rule) -> Iterator[Term]:
 
 def all_lines(rule: Rule) -> Iterator[Expr]:
     """Every line of a rule, of its closures and of its `else`, outer ones first."""
-    for expr in lines(rule.body):
-        yield expr
+    yield from lines(rule.body)
     for term in all_terms(replace(rule, otherwise=None)):
         if isinstance(term, Comprehension):
             yield from lines(term.body)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from flyball.rego.builtin import TABLE
-from flyball.rego.error import Place
 from flyball.rego.gate.safety import reached
 from flyball.rego.gate.trie import Node
 from flyball.rego.gate.walk import dotted, pattern
@@ -26,7 +25,7 @@ from flyball.rego.ir import (
     SetAdd,
 )
 from flyball.rego.planner.frame import DATA, INPUT, Carried, Frame
-from flyball.rego.tree import Array, Body, Comprehension, Object, Ref, Scalar, SetOf, Template, Term, Var
+from flyball.rego.tree import Array, Body, Comprehension, Expr, Object, Ref, Scalar, SetOf, Template, Term, Var
 from flyball.rego.tree import Call as CallTerm
 from flyball.rego.value import UNDEFINED, Set, key
 
@@ -48,7 +47,7 @@ class Terms(Frame):
     def lines(self, body: Body) -> None:
         """Plans the lines of a body."""
 
-    def term(self, term: Term) -> Operand:
+    def term(self, term: Term) -> Operand:  # noqa: PLR0911 - one for each kind of term
         """Plans a term; its value."""
         if id(term) in self.done:
             return self.done[id(term)]
@@ -197,7 +196,7 @@ class Terms(Frame):
         target, result = self.local(), self.local()
         parts: list[Operand] = []
         for part in term.parts:
-            value = part if isinstance(part, str) else ground(part)
+            value = part if isinstance(part, str | Expr) else ground(part)
             if isinstance(value, str | int | float | None):
                 parts.append(Const(value))
             else:
@@ -241,5 +240,3 @@ def function_named(term: Term, root: Node) -> tuple[str, ...]:
         node = root.find(names[1:])
         return names if node and node.arity is not None else ()
     return names if ".".join(names) in TABLE else ()
-
-
