@@ -29,21 +29,24 @@ class _Fault(Exception):
 
 def read(plan: Fields | bytes | str) -> ir.Program:
     """The program that a plan says; raises Refused with everything that is wrong with it."""
+    whole = parsed_plan(plan)
     try:
-        return _Reader(_parsed(plan)).program()
+        return _Reader(whole).program()
     except _Fault as fault:
         raise Refused([fault.mistake]) from None
     except RecursionError:
         raise Refused([Mistake(NOWHERE, CODE, "the plan is nested too deeply")]) from None
 
 
-def _parsed(plan: Fields | bytes | str) -> Fields:
-    if isinstance(plan, bytes | str):
-        try:
-            plan = json.loads(plan)
-        except ValueError as fault:
-            raise _Fault(f"the plan is no JSON: {fault}") from None
-    return _object(plan, "the plan")
+def parsed_plan(plan: Fields | bytes | str) -> Fields:
+    """A plan, from its text where that is what there is; raises Refused."""
+    try:
+        whole = json.loads(plan) if isinstance(plan, bytes | str) else plan
+    except (ValueError, RecursionError) as fault:
+        raise Refused([Mistake(NOWHERE, CODE, f"the plan is no JSON: {fault}")]) from None
+    if not isinstance(whole, Mapping):
+        raise Refused([Mistake(NOWHERE, CODE, "the plan is no object")])
+    return whole
 
 
 def _object(value: Any, what: str) -> Fields:
