@@ -4,6 +4,7 @@ A name that is declared (`:=`, `some`, `every`, a parameter) stands for the loca
 package or an import; else it is a variable that unification binds. Called by the gate.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -88,7 +89,7 @@ def resolve(modules: Iterable[Module], notes: Notes) -> tuple[Rule, ...]:
     for module in held:
         for rule in module.rules:
             named.setdefault(module.package, set()).add(_first(rule))
-    count = Counter()
+    count = Maker()
     found: list[Rule] = []
     for module in held:
         names = {name: ("data", *module.package, name) for name in named.get(module.package, ())}
@@ -126,7 +127,7 @@ def _imports(module: Module, notes: Notes) -> dict[str, Path]:
 
 
 @dataclass(slots=True)
-class Counter:
+class Maker:
     """Numbers that make locals unique in all modules."""
 
     last: int = 0
@@ -140,7 +141,7 @@ class Counter:
 class Resolver:
     """Resolves the rules of one module."""
 
-    def __init__(self, names: Mapping[str, Path], notes: Notes, count: Counter) -> None:
+    def __init__(self, names: Mapping[str, Path], notes: Notes, count: Maker) -> None:
         self.names = names
         self.notes = notes
         self.count = count
@@ -387,27 +388,24 @@ class Resolver:
         inside = used | body_variables(body)
         for expr in body:
             inside |= closed_over(expr)
+        count = Counter(one.name for one in all_terms(Rule(Var(""), body=body)) if isinstance(one, Var))
         for name, local in scope.locals.items():
             how, place = scope.how[name], scope.places.get(local)
             if place is None or name.startswith("__"):
                 continue
             if how == "declared" and local not in inside:
                 self.notes.wrong(place, COMPILE, f"declared var {name} unused", f"remove {name}, or write _ in its place")
-            elif how == "assigned" and _mentions(body, local) + (local in used) <= 1:
+            elif how == "assigned" and count[local] + (local in used) <= 1:
                 self.notes.warn(place, f"assigned var {name} unused", "remove the line, or use the variable")
 
     def _idle(self, scope: Scope, rule: Rule) -> None:
         """Warns of parameters that nothing uses."""
         if rule.args is None or rule.default:
             return
+        count = Counter(one.name for one in all_terms(rule) if isinstance(one, Var))
         for name, local in scope.locals.items():
-            if sum(isinstance(one, Var) and one.name == local for one in all_terms(rule)) <= 1:
+            if count[local] <= 1:
                 self.notes.warn(scope.places[local], f"unused argument {name}", "write _ in its place")
-
-
-def _mentions(body: Body, local: str) -> int:
-    whole = Rule(Var(""), body=body)
-    return sum(isinstance(one, Var) and one.name == local for one in all_terms(whole))
 
 
 def _closures(term: Term) -> set[str]:

@@ -20,8 +20,9 @@ def check(root: Node, notes: Notes) -> Graph:
             for other in needs(rule, root):
                 graph.setdefault(node.path, {})[other.path] = None
     found = {name: tuple(others) for name, others in graph.items()}
+    suspects = _suspects(found)
     for node in root.below():
-        chain = _back(found, node.path) if node.rules else ()
+        chain = _back(found, node.path) if node.path in suspects else ()
         if chain:
             named = [show.path(("data", *map(str, name))) for name in chain]
             what = f"rule {named[0]} is recursive: {' -> '.join(named)}"
@@ -47,6 +48,22 @@ def needs(rule: Rule, root: Node) -> list[Node]:
             node = root.find(term.name[1:])
             found += [node] if node and node.rules else []
     return found
+
+
+def _suspects(graph: Graph) -> set[Names]:
+    """The rules that may be on a cycle: all but those that lead nowhere when what leads nowhere is taken away."""
+    users: dict[Names, list[Names]] = {}
+    left = {name: len(others) for name, others in graph.items()}
+    for name, others in graph.items():
+        for other in others:
+            users.setdefault(other, []).append(name)
+    waiting = [other for other in users if other not in left]
+    while waiting:
+        for name in users.get(waiting.pop(), ()):
+            left[name] -= 1
+            if not left[name]:
+                waiting.append(name)
+    return {name for name, count in left.items() if count}
 
 
 def _back(graph: Graph, start: Names) -> tuple[Names, ...]:

@@ -30,14 +30,17 @@ BOTH = 2  # the sides of `=`
 
 def parts(term: Term) -> tuple[Term, ...]:
     """The terms right inside `term` in the same scope: none of a comprehension or template, which have their own."""
-    if isinstance(term, Ref):
-        return (term.head, *term.path)
+    kind = type(term)  # asked of every term many times: comparing classes is what is fast
+    if kind is Scalar or kind is Var:
+        return ()
+    if kind is Ref:
+        return (term.head, *term.path)  # type: ignore[union-attr]  # it is a Ref
+    if kind is Call:
+        return term.args  # type: ignore[union-attr]  # it is a Call
     if isinstance(term, Array | SetOf):
         return term.items
     if isinstance(term, Object):
         return tuple(side for pair in term.pairs for side in pair)
-    if isinstance(term, Call):
-        return term.args
     return ()
 
 
@@ -74,20 +77,23 @@ def names_builtin(term: Term) -> bool:
 
 def terms(term: Term) -> Iterator[Term]:
     """`term` and every term inside it that has the same scope, outer ones first."""
-    yield term
-    for part in parts(term):
-        yield from terms(part)
+    waiting = [term]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        waiting.extend(reversed(parts(one)))
 
 
 def everything(term: Term) -> Iterator[Term]:
     """`term` and every term inside it, those in bodies too."""
-    yield term
-    for part in (*parts(term), *inner(term)):
-        yield from everything(part)
-    if isinstance(term, Comprehension):
-        for expr in lines(term.body):
-            for one in heads(expr):
-                yield from everything(one)
+    waiting = [term]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        inside = [*parts(one), *inner(one)]
+        if isinstance(one, Comprehension):
+            inside += [side for expr in lines(one.body) for side in heads(expr)]
+        waiting.extend(reversed(inside))
 
 
 def lines(body: Body) -> Iterator[Expr]:

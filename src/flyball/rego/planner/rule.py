@@ -62,7 +62,8 @@ class Functions:
         mark = (node.path, context)
         if mark not in self.names:
             number = self.contexts.setdefault(context, len(self.contexts))
-            self.names[mark] = ".".join((f"g{number}", "data", *map(str, node.path)))
+            name = ".".join((f"g{number}", "data", *map(str, node.path)))
+            self.names[mark] = name if name not in self.names.values() else f"{name}#{len(self.names)}"
             self.waiting.append((node, context, self.names[mark]))
         return self.names[mark]
 
