@@ -1,12 +1,15 @@
 """Mistakes that the gate refuses: one module each, the exact line that people read, and what it tells them to do."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from flyball.rego import gate
 from flyball.rego.error import Refused
 from flyball.rego.front import parse_module
 from flyball.rego.gate import show
-from flyball.rego.tree import Every, Ref
+from flyball.rego.tree import Every, Module, Ref
 
 SCHEMA = {
     "type": "object",
@@ -66,7 +69,7 @@ MISTAKES = [
     (
         "Rego v0",
         "allow_action[true] { input.x }",
-        [("a.rego:3:1: rego_parse_error: `if` keyword is required before rule body", "write if before the {")],
+        [("a.rego:3:1: rego_parse_error: `if` keyword is required before rule body", "in Rego v1 it is allow_action[true] if {")],
     ),
     ("a syntax error", "p if input.x ==\n", [("a.rego:5:1: rego_parse_error: unexpected eof token: expected a term", "")]),
     (
@@ -276,7 +279,8 @@ MISTAKES = [
         "p := count(1)",
         [
             (
-                "a.rego:3:6: rego_type_error: count: invalid argument(s): have (number), want (any<array[any], object[any: any], set[any], string>)",
+                "a.rego:3:6: rego_type_error: count: invalid argument(s): have (number), "
+                "want (any<array[any], object[any: any], set[any], string>)",
                 "1 is number, and any<array[any], object[any: any], set[any], string> is wanted",
             )
         ],
@@ -455,24 +459,24 @@ MISTAKES = [
 ]
 
 
-def module(source, file="a.rego", package="test"):
+def module(source: str, file: str = "a.rego", package: str = "test") -> Module:
     return parse_module(file, f"package {package}\n\n{source}\n")
 
 
-def refusal(modules, schema=None):
+def refusal(modules: list[Module], schema: Mapping[str, Any] | None = None) -> list[tuple[str, str]]:
     with pytest.raises(Refused) as refused:
         gate.check(modules, schema)
     return [(one.line(), one.fix) for one in refused.value.mistakes]
 
 
 @pytest.mark.parametrize(("name", "source", "told"), MISTAKES, ids=[row[0] for row in MISTAKES])
-def test_mistake(name, source, told):
+def test_mistake(name: str, source: str, told: Any) -> None:
     with pytest.raises(Refused) as refused:
         gate.check([module(source)], SCHEMA if "input." in source and ("field" in name or "enum" in name) else None)
     assert [(one.line(), one.fix) for one in refused.value.mistakes] == told
 
 
-def test_all_modules_are_told_of_at_once():
+def test_all_modules_are_told_of_at_once() -> None:
     one, other = module("p if y > 3", "one.rego", "one"), module("q if z > 3", "other.rego", "other")
     assert [line for line, _ in refusal([one, other])] == [
         "one.rego:3:6: rego_unsafe_var_error: var y is unsafe",
@@ -480,14 +484,14 @@ def test_all_modules_are_told_of_at_once():
     ]
 
 
-def test_a_caret_stands_under_the_mistake():
+def test_a_caret_stands_under_the_mistake() -> None:
     source = 'package test\n\np if startwith(input.x, "a")\n'
     with pytest.raises(Refused) as refused:
         gate.check([parse_module("a.rego", source)])
     assert refused.value.mistakes[0].shown({"a.rego": source}).splitlines()[1:3] == ['  p if startwith(input.x, "a")', "       ^^^^^^^^^"]
 
 
-def test_a_package_of_one_module_conflicts_with_a_rule_of_another():
+def test_a_package_of_one_module_conflicts_with_a_rule_of_another() -> None:
     told = refusal([module("b := 1", "one.rego", "a"), module("c := 1", "other.rego", "a.b")])
     assert [line for line, _ in told] == [
         "one.rego:3:1: rego_type_error: rule data.a.b conflicts with [data.a.b.c]",
@@ -507,15 +511,15 @@ def test_a_package_of_one_module_conflicts_with_a_rule_of_another():
         'q if input.user.name == "x"\np if { q with input as {"user": {"name": "x"}} }',
     ],
 )
-def test_a_schema_lets_through_what_it_has(source):
+def test_a_schema_lets_through_what_it_has(source: str) -> None:
     gate.check([module(source)], SCHEMA)
 
 
-def test_a_definition_that_holds_itself_is_anything_from_there_on():
+def test_a_definition_that_holds_itself_is_anything_from_there_on() -> None:
     gate.check([module("p if input.user.grants[0].parent.parent.surprise")], SCHEMA)
 
 
-def ordered(source):
+def ordered(source: str) -> list[str]:
     """The lines of the first rule as the gate orders them."""
     (rule, *_) = gate.check([module(source)]).rules
     said = ["every" if isinstance(line.what, Every) else show.term(line.what) for line in rule.body]
@@ -538,16 +542,16 @@ def ordered(source):
         ('p if { $"{x}" == "a"; x = input.x }', ["x = input.x", '$"{x}" == "a"']),
     ],
 )
-def test_lines_are_ordered_so_that_they_can_run(source, lines):
+def test_lines_are_ordered_so_that_they_can_run(source: str, lines: list[str]) -> None:
     assert ordered(source) == lines
 
 
-def test_names_mean_rules_imports_and_locals():
+def test_names_mean_rules_imports_and_locals() -> None:
     source = "import data.lib.limits\nimport input.user as who\n\np if { x := limits.cpu; q; who.name; x }\nq := 1"
     assert ordered(source) == ["x = data.lib.limits.cpu", "data.test.q", "input.user.name", "x"]
 
 
-def test_a_local_hides_a_rule_and_an_import():
+def test_a_local_hides_a_rule_and_an_import() -> None:
     source = "import data.lib\n\nq := 1\np if { q := input.x; lib := q; lib }"
     rules = {show.term(rule.name): rule for rule in gate.check([module(source)]).rules}
     assert not any(isinstance(line.what, Ref) for line in rules["data.test.p"].body)
@@ -570,6 +574,6 @@ def test_a_local_hides_a_rule_and_an_import():
         ("p if { some x in input.xs; x }", ""),
     ],
 )
-def test_warning(source, warned):
+def test_warning(source: str, warned: str) -> None:
     warnings = [one.line() for one in gate.check([module(source)]).warnings]
     assert [one[: len(warned)] for one in warnings] == ([warned] if warned else [])

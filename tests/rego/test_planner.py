@@ -1,5 +1,7 @@
 """What the planner makes of policies: what they answer, how they answer it, where each statement comes from."""
 
+from typing import Any
+
 import pytest
 
 from flyball.rego import ir, planner
@@ -9,16 +11,16 @@ from flyball.rego.policy import compile, compile_query  # noqa: A004 - it is wha
 from flyball.rego.value import UNDEFINED, plain
 
 
-def answer(source, entrypoint="test/p", given=UNDEFINED, data=None):
+def answer(source: str, entrypoint: str = "test/p", given: Any = UNDEFINED, data: Any = None) -> Any:
     return plain(compile({"a.rego": f"package test\n\n{source}\n"}, entrypoints=[entrypoint]).eval(entrypoint, given, data or {}))
 
 
-def planned(source, entrypoint="test/p"):
+def planned(source: str, entrypoint: str = "test/p") -> tuple[dict[str, ir.Func], ir.Program]:
     program = planner.build([parse_module("a.rego", f"package test\n\n{source}\n")], [entrypoint])
     return {func.name: func for func in program.funcs}, program
 
 
-def statements(func):
+def statements(func: ir.Func) -> list[type[ir.Stmt]]:
     return [type(stmt) for stmt in ir.walk(func.blocks)]
 
 
@@ -92,23 +94,23 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("name", "source", "given", "wanted"), ANSWERS, ids=[row[0] for row in ANSWERS])
-def test_answer(name, source, given, wanted):
+def test_answer(name: str, source: str, given: Any, wanted: Any) -> None:
     assert answer(source, given=given) == wanted
 
 
-def test_two_values_of_one_rule_are_a_conflict():
+def test_two_values_of_one_rule_are_a_conflict() -> None:
     for source in ("p := x if { some x in [1, 2] }", "p := 1 if input\np := 2 if input", 'p[x] := y if { x := "a"; some y in [1, 2] }'):
         with pytest.raises(Conflict):
             answer(source, given=1)
 
 
-def test_a_deep_value_is_not_changed_by_another_rule():
+def test_a_deep_value_is_not_changed_by_another_rule() -> None:
     for other in ("p.q.r.s.t := 42", "p.q.r.s.u := 42", "p.q.r contains 1"):
         with pytest.raises(Conflict):
             answer(f'p[q].r := v if {{ q := "q"; v := {{"s": {{"t": 1}}}} }}\n{other}')
 
 
-def test_rules_and_data_are_one_document():
+def test_rules_and_data_are_one_document() -> None:
     modules = {
         "a.rego": "package a.b\n\nx := 1\ny := 2 if false\nf(_) := 1",
         "b.rego": "package a.c.empty",
@@ -132,7 +134,7 @@ def test_rules_and_data_are_one_document():
         ("data[x].one.v = 1", [{"x": "a"}]),
     ],
 )
-def test_a_path_that_only_running_tells(query, wanted):
+def test_a_path_that_only_running_tells(query: str, wanted: Any) -> None:
     modules = {
         "one.rego": "package a.one\n\nv := 1",
         "two.rego": "package a.two\n\nv := 2\n\nw := 3 if false",
@@ -142,21 +144,21 @@ def test_a_path_that_only_running_tells(query, wanted):
     assert sorted(found, key=str) == sorted(wanted, key=str)
 
 
-def test_an_answer_holds_the_variables_of_the_query():
+def test_an_answer_holds_the_variables_of_the_query() -> None:
     assert compile_query({}, "x := 1; y = [x, _z]; _z = 2; some w in [3]; [_, 4] = [5, 4]").results("eval") == [
         {"x": 1, "y": [1, 2], "_z": 2, "w": 3}
     ]
 
 
-def test_a_query_with_a_mistake_is_refused():
-    with pytest.raises(Refused, match="query:1:1: rego_unsafe_var_error: var x is unsafe"):
+def test_a_query_with_a_mistake_is_refused() -> None:
+    with pytest.raises(Refused, match=r"query:1:1: rego_unsafe_var_error: var x is unsafe"):
         planner.build([], query=parse_body("query", "x > 1"))
 
 
 # ---------------------------------------------------------------- how
 
 
-def test_a_condition_is_one_statement():
+def test_a_condition_is_one_statement() -> None:
     funcs, _ = planned('p if { input.kind == "vm"; input.n != 3; input.region in {"eu", "us"} }')
     assert statements(funcs["g0.data.test.p"]) == [
         *(ir.Dot, ir.Equal),
@@ -169,7 +171,7 @@ def test_a_condition_is_one_statement():
     assert isinstance(call.args[1], ir.Const)
 
 
-def test_a_rule_with_one_constant_ends_at_the_first_clause_that_holds():
+def test_a_rule_with_one_constant_ends_at_the_first_clause_that_holds() -> None:
     source = "default p := false\np if { some x in input.xs; x > 1 }\np if input.y"
     funcs, _ = planned(source)
     scan = next(stmt for stmt in ir.walk(funcs["g0.data.test.p"].blocks) if isinstance(stmt, ir.Scan))
@@ -178,34 +180,34 @@ def test_a_rule_with_one_constant_ends_at_the_first_clause_that_holds():
     assert answer(source, given={"xs": [1]}) is False
 
 
-def test_ground_terms_are_made_once():
+def test_ground_terms_are_made_once() -> None:
     funcs, _ = planned('p := {"a": [1, {2}], "b": {"c": null}}')
     assert statements(funcs["g0.data.test.p"]) == [ir.Assign, ir.ReturnLocal, ir.ReturnLocal]
 
 
-def test_every_statement_says_where_it_comes_from():
+def test_every_statement_says_where_it_comes_from() -> None:
     funcs, _ = planned("p contains x if {\n  some x in input.xs\n  x > 1\n}")
     places = {(stmt.place.file, stmt.place.row) for stmt in ir.walk(funcs["g0.data.test.p"].blocks)}
     assert places == {("a.rego", 3), ("a.rego", 4), ("a.rego", 5)}
 
 
-def test_only_what_is_needed_is_planned():
+def test_only_what_is_needed_is_planned() -> None:
     funcs, program = planned("p if q\nq if input.x\nr if startswith(input.x, input.y)")
     assert set(funcs) == {"g0.data.test.p", "g0.data.test.q"}
     assert program.builtins == frozenset()
 
 
-def test_a_rule_is_planned_once_for_each_world_that_it_is_asked_in():
+def test_a_rule_is_planned_once_for_each_world_that_it_is_asked_in() -> None:
     funcs, _ = planned("q := count(input)\np if { q; q with count as 1; q with count as 1; q with input as [] }")
     assert set(funcs) == {"g0.data.test.p", "g0.data.test.q", "g1.data.test.q"}
 
 
-def test_names_that_would_be_the_same_are_told_apart():
+def test_names_that_would_be_the_same_are_told_apart() -> None:
     source = 'p := [q["a.b"], q.a.b]\nq["a.b"] := 1\nq.a.b := 2'
     assert answer(source) == [1, 2]
 
 
-def test_long_chains_and_long_bodies_need_no_deep_stack():
+def test_long_chains_and_long_bodies_need_no_deep_stack() -> None:
     chain = "\n".join(f"r{number} if r{number + 1}" for number in range(600))
     assert len(planned(f"{chain}\nr600 := true\np if r0")[0]) == 602
     body = "; ".join(f"x{number} := input.x + {number}; x{number} > 0" for number in range(200))
@@ -215,10 +217,10 @@ def test_long_chains_and_long_bodies_need_no_deep_stack():
 # ---------------------------------------------------------------- what is refused
 
 
-def test_a_refused_builtin_may_stand_where_tests_replace_it():
+def test_a_refused_builtin_may_stand_where_tests_replace_it() -> None:
     source = 'fetch := http.send({}).body\nmock(_) := {"body": 1}\ntest_p := x if { x := fetch with http.send as mock }'
     assert answer(source, "test/test_p") == 1
-    with pytest.raises(Refused, match="a.rego:3:1: rego_type_error: unsafe built-in function calls in expression: http.send"):
+    with pytest.raises(Refused, match=r"a\.rego:3:1: rego_type_error: unsafe built-in function calls in expression: http\.send"):
         answer(source, "test/fetch")
 
 
@@ -230,11 +232,11 @@ def test_a_refused_builtin_may_stand_where_tests_replace_it():
         ("test/f", "rego_compile_error: entrypoint test/f is no rule and no package"),
     ],
 )
-def test_an_entrypoint_that_is_not_there_is_refused(entrypoint, told):
+def test_an_entrypoint_that_is_not_there_is_refused(entrypoint: str, told: Any) -> None:
     with pytest.raises(Refused) as refused:
         planned("p := 1\nf(x) := x", entrypoint)
     assert [one.line() for one in refused.value.mistakes] == [told]
 
 
-def test_an_entrypoint_may_be_a_package():
+def test_an_entrypoint_may_be_a_package() -> None:
     assert answer("p := 1\nq contains 2\nf(x) := x", "test") == {"p": 1, "q": [2]}

@@ -3,6 +3,7 @@
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,30 +27,30 @@ REFUSED = {
 }
 
 
-def cases():
+def cases() -> list[dict[str, Any]]:
     if not VECTORS.exists():
         return []
     with gzip.open(VECTORS, "rt") as lines:
         return [json.loads(line) for line in lines]
 
 
-def given(case):
+def given(case: dict[str, Any]) -> Any:
     return ground(parse_body("input", case["input_term"])[0].what) if "input_term" in case else case.get("input", UNDEFINED)
 
 
-def ask(case):
+def ask(case: dict[str, Any]) -> list[Any]:
     modules = {f"{place}.rego": text for place, text in enumerate(case.get("modules") or [])}
     policy = compile_query(modules, case["query"], strict=bool(case.get("strict_error")))
     world = World(NOW.now_ns, NOW.seed)
     return [plain(one) for one in policy.results("eval", given(case), case.get("data") or {}, world)]
 
 
-def arranged(case, results):
+def arranged(case: dict[str, Any], results: Any) -> list[Any]:
     """Results in an order that does not matter; arrays inside too where the case says so."""
     return ordered(map(_sorted, results) if case.get("sort_bindings") else results)
 
 
-def _sorted(value):
+def _sorted(value: Any) -> Any:
     if isinstance(value, list):
         return ordered(map(_sorted, value))
     return {name: _sorted(held) for name, held in value.items()} if isinstance(value, dict) else value
@@ -57,7 +58,7 @@ def _sorted(value):
 
 @pytest.mark.skipif(not VECTORS.exists(), reason="the vectors are handed over beside the repository")
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case["note"])
-def test_case(case):
+def test_case(case: dict[str, Any]) -> None:
     if case["note"] in REFUSED:
         with pytest.raises(Refused, match=REFUSED[case["note"]]):
             ask(case)
@@ -71,7 +72,7 @@ def test_case(case):
     assert equal(got, want), (got, want)
 
 
-def test_sets_do_not_equal_arrays():
+def test_sets_do_not_equal_arrays() -> None:
     """The comparison above would hide nothing: values are plain JSON before they are compared."""
     assert not equal(Set([1]), [1])
     assert equal(plain(Set([1])), [1])

@@ -11,6 +11,7 @@ from typing import Any
 from flyball.rego.gate import call, conflict, kind, lint, metadata, name, recursion, safety
 from flyball.rego.gate.note import Checked, Notes
 from flyball.rego.gate.trie import Node, plant
+from flyball.rego.metadata import redeclared
 from flyball.rego.tree import Module
 
 __all__ = ["Checked", "Node", "check", "plant"]
@@ -22,7 +23,7 @@ def check(modules: Sequence[Module], schema: Mapping[str, Any] | None = None) ->
     Raises:
         Refused: the set has mistakes; it holds all that the stage found, in all modules.
     """
-    notes = Notes()
+    notes = Notes(redeclared(modules))
     rules = name.resolve(modules, notes)
     notes.settle()
     packages = frozenset(module.package for module in modules)

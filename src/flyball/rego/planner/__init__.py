@@ -58,5 +58,5 @@ def _must_be(path: Sequence[str], root: gate.Node) -> None:
         if found is None or found.arity is not None:
             what = f"entrypoint {'/'.join(path)} is no rule and no package"
             known = ", ".join(sorted(str(name) for name in node.children)[:12])
-            raise Refused([Mistake(NOWHERE, COMPILE, what, f"at {'/'.join(map(str, node.path)) or 'data'} there is: {known}" if known else "")])
+            raise Refused([Mistake(NOWHERE, COMPILE, what, f"below {'/'.join(map(str, node.path)) or 'data'} there is: {known}")])
         node, names = found, names[1:]
