@@ -49,7 +49,9 @@ class Site:
     def slow(self) -> ast.expr:
         """The builtin itself; undefined where it fails, if that is what failing means."""
         call = TABLE[self.name].call
-        return node.call(self.make.pool.hold("b", call) if self.strict else self.make.pool.once(("safe", self.name), lambda: safe(call)), *self.values())
+        return node.call(
+            self.make.pool.hold("b", call) if self.strict else self.make.pool.once(("safe", self.name), lambda: safe(call)), *self.values()
+        )
 
     def when(self, tests: Sequence[ast.expr | None], value: ast.expr, *, kind: str = "", sure: bool = False) -> Quick:
         """The value where all tests hold (None: known to hold), else what the builtin says."""

@@ -204,7 +204,11 @@ def _adds(how: str, quick: Callable[[Maker, Any, list[ast.expr]], ast.stmt]) -> 
     """Something that adds to a value: `quick` where the function surely made it, else `how` looks first."""
 
     def made(make: Maker, stmt: Any, scope: Scope) -> Step:
-        operands = (ir.mutated(stmt), stmt.key, stmt.value) if isinstance(stmt, ir.ObjectInsert | ir.ObjectInsertOnce) else (ir.mutated(stmt), stmt.value)
+        operands = (
+            (ir.mutated(stmt), stmt.key, stmt.value)
+            if isinstance(stmt, ir.ObjectInsert | ir.ObjectInsertOnce)
+            else (ir.mutated(stmt), stmt.value)
+        )
         values = [make.read(one, scope) for one in operands]
         if make.plain:
             code = quick(make, stmt, values)
