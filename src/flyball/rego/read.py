@@ -7,6 +7,7 @@ call and break is checked here, so that what is made from the result cannot go w
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from flyball.rego import ir
@@ -16,6 +17,7 @@ from flyball.rego.error import NOWHERE, Mistake, Place, Refused
 Fields = Mapping[str, Any]
 CODE: Final = "rego_compile_error"
 DEEPEST: Final = 200  # blocks within blocks; OPA's planner makes a handful
+DIGITS: Final = 4_000  # of a whole number; Python writes no more than 4,300
 MOST_LOCALS: Final = 1_000_000
 
 
@@ -82,9 +84,12 @@ def number(text: str) -> int | float:
         return int(text)
     except ValueError:
         found = float(text)
-    if not math.isfinite(found):
-        raise ValueError(f"{text} is no number of JSON")
-    return found
+    if math.isfinite(found):
+        return found
+    exact = Decimal(text)
+    if not exact.is_finite() or exact.adjusted() > DIGITS:
+        raise ValueError(f"{text} is too large")
+    return int(exact)
 
 
 class _Reader:
