@@ -16,7 +16,7 @@ from flyball.rego.value import UNDEFINED, Set, equal, ordered, plain
 
 HERE = [folder / "shared" / "conformance" / "rego" / "cases.jsonl.gz" for folder in Path(__file__).resolve().parents[3:]]
 VECTORS = next((path for path in HERE if path.exists()), HERE[0])
-NOW = World(now_ns=1_700_000_000_000_000_000, seed=1)
+NOW = World(now_ns=1_750_000_000_000_000_000, seed=1)
 
 # What this engine refuses on purpose: name of the case -> what its refusal says.
 REFUSED = {
@@ -24,6 +24,9 @@ REFUSED = {
     "net.lookup_ip_addr/simple ip4 returns that ip4": "unsafe built-in function calls in expression: net.lookup_ip_addr",
     "net.lookup_ip_addr/simple ip6 returns that ip6": "unsafe built-in function calls in expression: net.lookup_ip_addr",
     "net.lookup_ip_addr/localhost": "unsafe built-in function calls in expression: net.lookup_ip_addr",
+    "regoparsemodule/ok": "undefined function rego.parse_module",  # it gives OPA's own syntax tree
+    "regoparsemodule/error": "undefined function rego.parse_module",
+    "time/time caching": "undefined function test.sleep",  # a builtin of OPA's own tests
 }
 
 

@@ -231,6 +231,7 @@ class Lines(Documents):
 
         def inside() -> None:
             nonlocal many, found
+            self.known = {}  # what is known of input and data is not what they are now
             self._line(plain)
             found = {name: operand for name, operand in self.bound.items() if name not in free}
             many = bool(self.scans)

@@ -110,10 +110,9 @@ class Terms(Frame):
             scan = self.scan(source)
             self.unify_with(scan.key, step)
             return scan.value
-        name = self.term(step)
-        target = self.local()
-        self.emit(Dot(self.named(source), name, target))
-        return target
+        name, local = self.term(step), self.named(source)
+        mark = ("dot", local, name if isinstance(name, int) else (type(name.value), key(name.value)))
+        return self.once(mark, lambda target: Dot(local, name, target))
 
     # ---------------------------------------------------------------- calls
 
@@ -154,9 +153,8 @@ class Terms(Frame):
 
     def rule(self, node: Node) -> Operand:
         """Plans the value of the rules at a node."""
-        result = self.local()
-        self.emit(Call(self.maker.function(node, self.context), self.roots, result))
-        return result
+        function, roots = self.maker.function(node, self.context), self.roots
+        return self.once(("rule", function, roots), lambda target: Call(function, roots, target))
 
     # ---------------------------------------------------------------- values made of others
 
