@@ -140,7 +140,7 @@ def _object_get(site: Site) -> Quick | None:
 
 def _same(*, wanted: bool) -> "InPlace":
     def made(site: Site) -> Quick:
-        test = site.make.equal(*site.args, site.scope)
+        test = site.make.equal(site.args[0], site.args[1], site.scope)
         return Quick(test if wanted else node.no(test), sure=True, kind="bool")
 
     return made
