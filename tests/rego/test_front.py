@@ -160,6 +160,7 @@ BODIES = {
     "a\n[b]": "a; [b]",
     "not.x == 1": 'not["x"] == 1',
     "some.x; every.y; with.z": 'some["x"]; every["y"]; with["z"]',
+    "some x\nin.y": 'some x; in["y"]',
     "if.x\nin.y": 'if["x"]; in["y"]',
     'x == "a"; x != "b"': 'x == "a"; x != "b"',
     "x in {1, 2}": "x in {1, 2}",
@@ -203,6 +204,7 @@ RULES = {
     "default.x := 1": 'default["x"] := 1',
     "default in.x := 1": 'default in["x"] := 1',
     "contains.x contains 1": 'contains["x"] contains 1',
+    "p if { a }\nin.x := 1": 'p if { a }\nin["x"] := 1',
     "p if { a } q := 1": "p if { a }\nq := 1",
 }
 
