@@ -18,6 +18,7 @@ class Slip(NamedTuple):
 
 
 SLIPS = (
+    Slip('p := "\\{"', (1, 7, 2), "illegal escape sequence in a string", "write \\\\ for a backslash, or the string in `...`"),
     Slip(
         "allow if {\n\tinput.x\n\ndeny if {\n\tinput.y\n}\n",
         (4, 6, 2),
@@ -315,6 +316,22 @@ SLIPS = (
     Slip("p := \ufeff1", (1, 6, 1), "illegal byte-order mark", "take it out, or write it as \\uXXXX"),
     Slip("p := 1\x00", (1, 7, 1), "illegal null character", "take it out, or write it as \\uXXXX"),
     Slip("p := \ud800", (1, 6, 1), "illegal utf-8 character", "take it out, or write it as \\uXXXX"),
+    Slip(f"p := {'9' * 4001}", (1, 6, 4001), "number too big", "write it as a string"),
+    Slip("p := 1e99999999999999999999", (1, 6, 22), "number too big", "write it as a string"),
+    Slip(f"p := {'9' * 400}.5", (1, 6, 402), "number too big", "write it as a string"),
+    Slip('default p := $"{x}"', (1, 17, 1), "illegal default rule (value cannot contain var)", "the default is a constant"),
+    Slip("default p := [{1: {x}}]", (1, 20, 1), "illegal default rule (value cannot contain var)", "the default is a constant"),
+    Slip(
+        "p if { x with f(1) as 2 }",
+        (1, 15, 1),
+        "expected with target path",
+        "with replaces input, data, a path below one of them, or a function",
+    ),
+    Slip("p := _(1)", (1, 6, 1), "a call needs the name of a function", "functions are called by their full name: data.a.f(x)"),
+    Slip("p := (a.b).c", (1, 7, 3), "illegal ref (head cannot be ref)", "give it a name first: x := ..."),
+    Slip("@", (1, 1, 1), "illegal @ character", 'a name has letters, digits and _; other keys stand in quotes: x["@a"]'),
+    Slip("import data.a(1)", (1, 8, 6), "expected path", "the import is named by words between dots"),
+    Slip("import _.x", (1, 8, 3), "expected path", "the import is named by words between dots"),
     Slip(
         "p := 1 else := 2",
         (1, 8, 4),
@@ -405,3 +422,24 @@ def test_a_slip_is_told_with_its_place_and_what_to_do(slip: Slip) -> None:
     assert first.code == "rego_parse_error"
     assert first.place.file == "a.rego"
     assert "\n" not in first.what + first.fix
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "what"),
+    [
+        ("", (1, 1), "empty module"),
+        ("# nothing\n", (1, 1), "empty module"),
+        ("p := 1", (1, 1), "package expected"),
+        ("'a'", (1, 1), "illegal ' character"),
+        ("package", (1, 8), "unexpected eof token: expected the path of the package"),
+        ("package 1", (1, 9), "unexpected number token: expected the path of the package"),
+        ("package a(b)", (1, 9), "expected path"),
+        ("package a[b]", (1, 11), "only strings can stand in the path of the package"),
+        ("package _", (1, 9), "expected path"),
+    ],
+)
+def test_a_file_begins_with_its_package(text: str, place: tuple[int, int], what: str) -> None:
+    with pytest.raises(Refused) as caught:
+        parse_module("a.rego", text)
+    first = caught.value.mistakes[0]
+    assert ((first.place.row, first.place.col), first.what) == (place, what)

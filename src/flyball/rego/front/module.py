@@ -99,7 +99,7 @@ class _Reader(Rules):
         term: Term = self.term()
         if isinstance(term, Var) and not term.wild:
             return (term.name,)
-        if not isinstance(term, Ref) or not isinstance(term.head, Var):
+        if not isinstance(term, Ref) or not isinstance(term.head, Var) or term.head.wild:
             self.slip("expected path", f"the {what} is named by words between dots", term.place)
         path = [term.head.name]
         for part in term.path:
