@@ -198,7 +198,7 @@ class Approvals:
             "kind_digest": action.kind_digest,
             "target": action.target,
         }
-        name = digest({**whole, "args": args, "purpose": action.purpose.value, "verify": even(wire.plain(action.verify))})
+        name = digest({**whole, "args": args, "purpose": action.purpose.value, "verify": wire.plain(action.verify)}, fold=True)
         return replace(
             action,
             id=ActionId(f"{action.id}e1"),

@@ -22,7 +22,7 @@ from flyball.model.provenance import Integrity, Value
 from flyball.ports import Hands, Kind
 from flyball.rules.checks.freeze import in_force
 from flyball.rules.decide import judge
-from flyball.rules.digest import NotCanonical, canonical, commit, digest, even
+from flyball.rules.digest import NotCanonical, commit, digest, even
 from flyball.rules.lifecycle import move
 from flyball.rules.retry import again, pause_s
 
@@ -85,7 +85,7 @@ class Attempt:
         if recipe is None:
             raise NotReady(f"{deed.action.kind} on {deed.action.target}", fault)
         try:
-            canonical(even(wire.plain(recipe)))
+            even(wire.plain(recipe))
         except NotCanonical as bad:
             raise NotReady(f"{deed.action.kind} wrote a recipe without a digest", str(bad)) from bad
         return recipe
@@ -151,10 +151,11 @@ class Attempt:
                 return None, fault
             if not again(kind.spec, deed.zone, outcome, attempt) or self._stopped(deed):
                 took = self.plugs.clock.mono() - began
-                kept, fault = self._contract(kind, outcome)
+                result, fault = self._contract(kind, outcome)
                 if fault and kind.spec.reach is Reach.WRITE:
                     return None, fault  # it may well have happened: its word counts for nothing now, so somebody must look
-                return replace(kept, took_s=took, tries=attempt, level=self.plugs.box.level.value), ""
+                ok, error, level = outcome.ok and not fault, fault or outcome.error, self.plugs.box.level.value
+                return replace(outcome, ok=ok, result=result, error=error, took_s=took, tries=attempt, level=level), ""
             await self.plugs.clock.sleep(pause_s(attempt, self.plugs.clock.salt()[0] / 255))
             attempt += 1
 
@@ -165,18 +166,15 @@ class Attempt:
         except NotReady:
             return True
 
-    def _contract(self, kind: Kind, outcome: Outcome) -> tuple[Outcome, str]:
-        """Hold a result against its contract: garbage never reaches the next step. Also gives what is wrong with it."""
+    def _contract(self, kind: Kind, outcome: Outcome) -> tuple[Json, str]:
+        """Hold a result against its contract: garbage never reaches the next step. Gives it in plain JSON, or what is wrong with it."""
         result = wire.plain(outcome.result)
         fault = self.plugs.validator.fault(kind.spec.result, result) if outcome.ok else ""
         try:
-            canonical(even(result))
+            result = even(result)
         except NotCanonical as bad:
             fault = str(bad)
-        if not fault:
-            return outcome, ""
-        fault = f"the result breaks its contract: {fault}"
-        return replace(outcome, ok=False, result=None, error=fault), fault
+        return (None, f"the result breaks its contract: {fault}") if fault else (result, "")
 
     async def _look(self, kind: Kind, deed: Deed, judged: Judged, visit: Visit) -> Deed:
         """Carry out a read: one record, since nothing changes."""
@@ -238,13 +236,12 @@ class Attempt:
 
     def value(self, name: str, outcome: Outcome, deed: Deed) -> Value:
         """Give the result as a Value: what a kind returned is observed, whatever it says of itself."""
-        body = even(wire.plain(outcome.result))
         return Value(
             id=ValueId(name),
-            digest=digest(body),
+            digest=digest(outcome.result),
             origin=f"kind:{deed.action.kind}@{deed.action.target}",
             integrity=Integrity.OBSERVED,
-            body=body,
+            body=outcome.result,
             salt=base64.b64encode(self.plugs.clock.salt()).decode(),
         )
 

@@ -80,7 +80,8 @@ class Door:
         whole = {"agent": agent, "session": visit.session.id, "kind": proposal.kind, "kind_digest": pinned, "target": proposal.target}
         try:
             frozen = freeze(args)
-            name_of_all = digest({**whole, "args": args, "purpose": proposal.purpose.value, "verify": even(wire.plain(proposal.verify))})
+            whole |= {"args": args, "purpose": proposal.purpose.value, "verify": wire.plain(proposal.verify)}
+            name_of_all = digest(whole, fold=True)
         except NotCanonical as bad:
             frozen, name_of_all, fault = {}, Digest(""), f"arguments: {bad}"
         action = Action(

@@ -11,7 +11,7 @@ from flyball.model.decision import Judged
 from flyball.model.ids import Digest, Doc
 from flyball.model.log import Change, Entry, Put
 from flyball.ports import Plugs
-from flyball.rules.digest import commit, digest, even
+from flyball.rules.digest import commit, digest
 from flyball.rules.lifecycle import move
 
 
@@ -99,7 +99,7 @@ class Record:
 
 def pin(noun: object) -> Digest:
     """Give the digest of any noun: whole floats are written as integers, as RFC 8785 does."""
-    return digest(even(wire.plain(noun)))
+    return digest(wire.plain(noun), fold=True)
 
 
 def row_of(deed: Deed) -> Put:
