@@ -10,7 +10,6 @@ from flyball import wire
 from flyball.core.door import Door
 from flyball.core.gather import buckets
 from flyball.core.guard import guard
-from flyball.core.record import pin
 from flyball.core.visit import Visit
 from flyball.errors import Conflict, NotReady, UserError
 from flyball.model.action import Deed, Outcome, Purpose, Reach, Recipe, Seen, Status, Zone
@@ -66,7 +65,7 @@ class Attempt:
             except UserError as fault:
                 no = Decision(verdict=Verdict.DENY, check="plan", why=f"cannot be planned: {fault.what}: {fault.why}")
                 return await self.door.deny(deed, replace(judged, decision=no, opinions=(no,)), visit)
-            judged = judge(deed.action, self.door.facts.gather(deed.action, visit, recipe=recipe, attempt=loss + 1))
+            judged = judge(deed.action, self.door.facts.gather(deed.action, visit, recipe=recipe, attempt=loss + 1, before=judged.facts))
             if judged.decision.verdict is Verdict.DENY:
                 return await self.door.deny(deed, judged, visit)
             if judged.decision.verdict is Verdict.HOLD:
@@ -93,10 +92,10 @@ class Attempt:
     async def _intend(self, deed: Deed, judged: Judged, visit: Visit) -> Deed:
         """Write decision and intent, money and pace set aside, the approval consumed: one durable point before the deed."""
         facts, action = judged.facts, deed.action
-        allowed = self.door.record.decided(deed, judged, Status.ALLOWED)
-        started = replace(allowed, status=move(allowed.status, Status.RUNNING), intended_at=facts.now, attempts=allowed.attempts + 1)
+        path = (Status.ALLOWED, Status.RUNNING)
+        started = self.door.record.decided(deed, judged, *path, intended_at=facts.now, attempts=deed.attempts + 1)
         body: dict[str, Json] = {
-            "recipe": pin(started.recipe),
+            "recipe": facts.recipe_digest,
             "undo": bool(started.recipe and started.recipe.undo),
             "epoch": visit.session.epoch,
             "digest": action.digest,
@@ -116,8 +115,7 @@ class Attempt:
             self.door.record.entry("action.decided", started, visit, self.door.record.decision_body(started, judged)),
             self.door.record.entry("action.intended", started, visit, body),
         )
-        await self.door.record.write(started, entries, visit, more=more)
-        return replace(started, version=started.version + 1)
+        return await self.door.record.write(started, entries, visit, more=more)
 
     def _passes(self, deed: Deed, now: float) -> tuple[Pass, ...]:
         burst, interval_s = self.door.facts.rate(deed.action.kind)
@@ -182,8 +180,7 @@ class Attempt:
         outcome, fault = await self._do(kind, replace(deed, zone=judged.facts.zone), recipe)
         if outcome is None:
             outcome = Outcome(ok=False, error=fault, level=self.plugs.box.level.value)
-        allowed = self.door.record.decided(deed, judged, Status.ALLOWED)
-        running = replace(allowed, status=move(allowed.status, Status.RUNNING), intended_at=judged.facts.now)
+        running = self.door.record.decided(deed, judged, Status.ALLOWED, Status.RUNNING, intended_at=judged.facts.now)
         entry = self.door.record.entry("action.decided", running, visit, self.door.record.decision_body(running, judged))
         while True:
             try:
@@ -206,14 +203,12 @@ class Attempt:
             "tries": outcome.tries,
             "level": outcome.level,
         }
-        settled = replace(deed, status=status, outcome=replace(outcome, result=None), settled_at=now)
+        result, settles = deed.result, []
         if outcome.result is not None:
             value = self.value(f"{deed.action.id}.out", outcome, deed)
-            settled = replace(settled, result=value.id)
-            body["result"] = commit(base64.b64decode(value.salt), "result", value.body)
-            put = Put(table="value", id=value.id, expect=0, body=wire.dump(value), session=deed.action.session)
-            puts.append(put)
-        settles = []
+            result, body["result"] = value.id, commit(base64.b64decode(value.salt), "result", value.body)
+            puts.append(Put(table="value", id=value.id, expect=0, body=value, session=deed.action.session))
+        settled = replace(deed, status=status, outcome=replace(outcome, result=None), settled_at=now, result=result)
         spec = self.plugs.kinds[deed.action.kind].spec
         changed = deed.recipe is not None and spec.reach is Reach.WRITE
         if changed:
@@ -225,9 +220,8 @@ class Attempt:
         if changed and outcome.ok and deed.zone is Zone.YELLOW and not told:
             puts.append(self._review(settled, now))
         entry = self.door.record.entry("action.done" if outcome.ok else "action.failed", settled, visit, body)
-        change = replace(more, entries=(), puts=tuple(puts), settles=tuple(settles))
-        await self.door.record.write(settled, (*more.entries, entry), visit, more=change)
-        return replace(settled, version=settled.version + 1)
+        change = Change(puts=tuple(puts), settles=tuple(settles), passes=more.passes)
+        return await self.door.record.write(settled, (*more.entries, entry), visit, more=change)
 
     def _review(self, deed: Deed, now: float) -> Put:
         due_at = now + self.plugs.rules.review_s

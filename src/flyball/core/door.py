@@ -124,8 +124,7 @@ class Door:
         """Record a no. The brain is told why."""
         deed = self.record.decided(deed, judged, Status.DENIED)
         entry = self.record.entry("action.decided", deed, visit, self.record.decision_body(deed, judged))
-        await self.record.write(deed, (entry,), visit)
-        return replace(deed, version=deed.version + 1)
+        return await self.record.write(deed, (entry,), visit)
 
     async def hold(self, deed: Deed, judged: Judged, visit: Visit) -> Deed:
         """Record a hold; ask a person where a person can lift it. The session parks: a row, no task, no thread."""
@@ -135,8 +134,6 @@ class Door:
             if deed.status is Status.HELD and deed.decision == judged.decision.check:
                 return deed
             deed = self.record.decided(deed, judged, Status.HELD)
-            await self.record.write(
-                deed, (self.record.entry("action.decided", deed, visit, self.record.decision_body(deed, judged)),), visit
-            )
-            return replace(deed, version=deed.version + 1)
+            entry = self.record.entry("action.decided", deed, visit, self.record.decision_body(deed, judged))
+            return await self.record.write(deed, (entry,), visit)
         return await self.approvals.ask(deed, judged, visit)

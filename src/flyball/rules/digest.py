@@ -100,7 +100,8 @@ def parse_strict(raw: bytes, most_bytes: int = 1_000_000) -> Any:
         raise NotCanonical("", f"line {error.lineno}, column {error.colno} is not JSON: {error.msg}") from None
     except RecursionError:
         raise NotCanonical("", f"more than {MOST_DEPTH} levels deep") from None
-    _check_read(value, None, 0)
+    if b"\\u" in raw or raw.count(b"[") + raw.count(b"{") > MOST_DEPTH:  # else it is neither deep nor holds half a surrogate pair
+        _check_read(value, None, 0)
     return value
 
 
