@@ -52,6 +52,24 @@ async def test_reads_of_one_turn_see_one_state_and_the_next_turn_a_newer_one(sto
     assert store.counter("a") == (1, 2)
 
 
+async def test_what_a_turn_has_read_it_does_not_ask_again(store: SqliteStore) -> None:
+    asked: list[str] = []
+    store._reading.set_trace_callback(asked.append)
+    for _ in range(2):
+        assert (store.find("t", "a"), store.counter("a"), store.bucket("a"), store.rows("t", session="s")) == (None, (0, 0), 0.0, ())
+        assert store.find("t", "b") is None
+    assert sum(one.startswith("SELECT") for one in asked) == 5
+    await asyncio.sleep(0)
+    store.find("t", "a")
+    assert sum(one.startswith("SELECT") for one in asked) == 6
+
+
+def test_outside_of_a_loop_every_read_is_asked(store: SqliteStore) -> None:
+    assert store.counter("a") == (0, 0)
+    store._files.writing.execute("INSERT INTO account VALUES ('a', 1, 2)")
+    assert store.counter("a") == (1, 2)
+
+
 def test_a_loop_that_ended_in_mid_turn_leaves_no_past_behind(store: SqliteStore) -> None:
     loop = asyncio.new_event_loop()
 

@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from flyball import compose, project
+from flyball.faces.http.guard import MOST_BODY
+from flyball.faces.http.work import act_at_once
 
 REASON = "a test says so"
 
@@ -121,6 +123,33 @@ async def test_strict_json_or_one_clear_line(desk: Desk) -> None:
     for raw in (b'{"a":1,"a":2}', b'{"a":NaN}', b"[" * 5000, b'{"a":1'):
         answer = await desk.call("POST", "/v1/keys", content=raw)
         assert (answer.status_code, answer.json()["what"]) == (422, "the body is not strict JSON")
+
+
+async def test_the_door_answers_alike_with_and_without_the_framework_in_between(desk: Desk) -> None:
+    reader = (await desk.call("POST", "/v1/keys", json={"principal": "service:scrape", "scopes": ["read"], "ttl_s": 60})).json()["key"]
+    calls: list[tuple[str, str | None, dict[str, Any]]] = [
+        ("POST", "", {"json": {}}),
+        ("POST", "fb_x", {"json": {}}),
+        ("POST", None, {"json": {}}),
+        ("POST", None, {"content": b'{"a":1,"a":2}'}),
+        ("POST", None, {"content": b"[]"}),
+        ("POST", None, {"content": b" " * (MOST_BODY + 1)}),
+        ("POST", reader, {"json": {}}),
+        ("POST", reader, {"content": b'{"a"'}),
+        ("GET", None, {}),
+        ("PUT", None, {"json": {}}),
+    ]
+
+    async def answers() -> list[tuple[int, str, list[tuple[str, str]], int]]:
+        size = desk.server.store.size()
+        found = [await desk.call(verb, "/v1/actions", key=key, **more) for verb, key, more in calls]
+        return [(one.status_code, one.text, one.headers.multi_items(), desk.server.store.size() - size) for one in found]
+
+    at_once = await answers()
+    routes = desk.server.app.router.routes
+    routes.remove(next(one for one in routes if getattr(one, "endpoint", None) is act_at_once))
+    assert await answers() == at_once
+    assert {one[0] for one in at_once} == {401, 405, 413, 422}
 
 
 async def test_a_freeze_is_listed_thawed_and_lifted(desk: Desk) -> None:

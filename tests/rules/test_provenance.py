@@ -112,7 +112,7 @@ def test_a_named_validator_vouches_for_members_of_its_set_only(name: str, found:
     marked = endorse(spec, {"where": found}, {"/where": OBSERVED}, TARGET, CATALOGUE)
     assert (marked["/where"].endorsed, marked["/where"].endorser) == (vouched, name if vouched else "")
     assert marked["/where"].integrity is Integrity.OBSERVED
-    assert untrusted(spec, {"where": found}, marked, sinks=True) == (() if vouched else ("/where",))
+    assert untrusted(spec, {"where": found}, marked) == ((() if vouched else ("/where",)), ())
 
 
 def test_a_target_without_facts_vouches_for_no_rotated_log() -> None:
@@ -127,15 +127,16 @@ def test_endorsement_reaches_the_leaves_below_keeps_what_is_and_labels_nothing_n
     marked = endorse(spec, {"files": ["web", "web", "db", "x"]}, before, TARGET, CATALOGUE)
     assert [marked[at].endorser for at in ("/files/0", "/files/1")] == ["catalogue:service", "person:emma"]
     assert set(marked) == {"/files/0", "/files/1"}
-    assert untrusted(spec, {"files": ["web", "web", "db", "x"]}, marked, sinks=True) == ("/files/2", "/files/3")
+    assert untrusted(spec, {"files": ["web", "web", "db", "x"]}, marked) == (("/files/2", "/files/3"), ())
 
 
 @given(ARGS, st.sampled_from([Integrity.SYSTEM, Integrity.CONFIG, Integrity.PRINCIPAL]))
 def test_what_is_trusted_throughout_has_no_untrusted_leaf_and_without_labels_every_leaf_is(args: Any, integrity: Integrity) -> None:
     spec = replace(SPEC, sinks=("/x",))
     labels = {leaf: Origin(origin="o", integrity=integrity) for leaf, _ in leaves(args)}
-    assert untrusted(spec, args, labels, sinks=True) == untrusted(spec, args, labels, sinks=False) == ()
-    bare = (*untrusted(spec, args, {}, sinks=True), *untrusted(spec, args, {}, sinks=False))
+    assert untrusted(spec, args, labels) == ((), ())
+    sinks, others = untrusted(spec, args, {})
+    bare = (*sinks, *others)
     assert set(bare) == ({leaf for leaf, _ in leaves(args)} if args else set())
     for leaf in bare:
         look(args, leaf)

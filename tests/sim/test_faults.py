@@ -144,9 +144,10 @@ def test_fault_recipe_after_the_deed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The row of the intent does not hold the recipe: a crash before the outcome loses it."""
     real = Record.write
 
-    async def without(self: Record, deed: Deed, entries: Any, visit: Any, *, more: Change | None = None) -> None:
+    async def without(self: Record, deed: Deed, entries: Any, visit: Any, *, more: Change | None = None) -> Deed:
         early = deed.status is Status.RUNNING
-        await real(self, replace(deed, recipe=None) if early else deed, entries, visit, more=more)
+        written = await real(self, replace(deed, recipe=None) if early else deed, entries, visit, more=more)
+        return replace(written, recipe=deed.recipe)
 
     monkeypatch.setattr(Record, "write", without)
     noticed_in_a_crash()
@@ -198,10 +199,10 @@ def test_fault_approval_is_not_consumed(monkeypatch: pytest.MonkeyPatch) -> None
 def test_fault_no_fence(monkeypatch: pytest.MonkeyPatch) -> None:
     real = Record.write
 
-    async def open_gate(self: Record, deed: Deed, entries: Any, visit: Any, *, more: Change | None = None) -> None:
+    async def open_gate(self: Record, deed: Deed, entries: Any, visit: Any, *, more: Change | None = None) -> Deed:
         row = self.plugs.store.find("session", visit.session.id)
         epoch: Any = row.body["epoch"] if row else 0
-        await real(self, deed, entries, replace(visit, session=replace(visit.session, epoch=epoch)), more=more)
+        return await real(self, deed, entries, replace(visit, session=replace(visit.session, epoch=epoch)), more=more)
 
     monkeypatch.setattr(Record, "write", open_gate)
     with pytest.raises((*NOTICED, Exception)):
@@ -254,8 +255,8 @@ def test_fault_a_claim_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_fault_nothing_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
     real = Record.write
 
-    async def free(self: Record, deed: Deed, entries: Any, visit: Any, *, more: Change | None = None) -> None:
-        await real(self, deed, entries, visit, more=replace(more, draws=()) if more else None)
+    async def free(self: Record, deed: Deed, entries: Any, visit: Any, *, more: Change | None = None) -> Deed:
+        return await real(self, deed, entries, visit, more=replace(more, draws=()) if more else None)
 
     monkeypatch.setattr(Record, "write", free)
     noticed_in(story.test_fifty_at_once_on_a_budget_for_ten)

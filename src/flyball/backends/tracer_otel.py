@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from types import TracebackType
 
-from opentelemetry import trace
+from opentelemetry import context, trace
 
 from flyball import __version__
 
@@ -16,6 +16,29 @@ class OtelTracer:
         """Take the tracer of the provider that is set now."""
         self._tracer = trace.get_tracer("flyball", __version__)
 
-    def span(self, name: str, **attributes: str | float) -> AbstractContextManager[object]:
+    def span(self, name: str, **attributes: str | float) -> Spanned:
         """Open a span; attributes are named flyball.*."""
-        return self._tracer.start_as_current_span(name, attributes={f"flyball.{key}": value for key, value in attributes.items()})
+        return Spanned(self._tracer.start_span(name, attributes={f"flyball.{key}": value for key, value in attributes.items()}))
+
+
+class Spanned:
+    """A block under a span: what `use_span` does, without the generators that cost half as much as the span."""
+
+    __slots__ = ("_span", "_token")
+
+    def __init__(self, span: trace.Span) -> None:
+        """Keep a span that has begun."""
+        self._span = span
+
+    def __enter__(self) -> trace.Span:
+        """Make it the current one."""
+        self._token = context.attach(trace.set_span_in_context(self._span))
+        return self._span
+
+    def __exit__(self, sort: type[BaseException] | None, fault: BaseException | None, trail: TracebackType | None) -> None:
+        """End it; an exception that leaves the block is recorded."""
+        context.detach(self._token)
+        if isinstance(fault, Exception):
+            self._span.record_exception(fault)
+            self._span.set_status(trace.Status(trace.StatusCode.ERROR, f"{type(fault).__name__}: {fault}"))
+        self._span.end()

@@ -87,8 +87,7 @@ class Approvals:
             self.door.record.entry("approval.asked", held, visit, body),
         )
         put = self._put(replace(approval, version=old.version if old else 0))
-        await self.door.record.write(held, entries, visit, more=Change(puts=(put,)))
-        return replace(held, version=held.version + 1)
+        return await self.door.record.write(held, entries, visit, more=Change(puts=(put,)))
 
     @staticmethod
     def _put(approval: Approval) -> Put:
@@ -198,7 +197,7 @@ class Approvals:
             "kind_digest": action.kind_digest,
             "target": action.target,
         }
-        name = digest({**whole, "args": args, "purpose": action.purpose.value, "verify": even(wire.plain(action.verify))})
+        name = digest({**whole, "args": args, "purpose": action.purpose.value, "verify": wire.plain(action.verify)}, fold=True)
         return replace(
             action,
             id=ActionId(f"{action.id}e1"),

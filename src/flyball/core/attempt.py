@@ -10,7 +10,6 @@ from flyball import wire
 from flyball.core.door import Door
 from flyball.core.gather import buckets
 from flyball.core.guard import guard
-from flyball.core.record import pin
 from flyball.core.visit import Visit
 from flyball.errors import Conflict, NotReady, UserError
 from flyball.model.action import Deed, Outcome, Purpose, Reach, Recipe, Seen, Status, Zone
@@ -22,7 +21,7 @@ from flyball.model.provenance import Integrity, Value
 from flyball.ports import Hands, Kind
 from flyball.rules.checks.freeze import in_force
 from flyball.rules.decide import judge
-from flyball.rules.digest import NotCanonical, canonical, commit, digest, even
+from flyball.rules.digest import NotCanonical, commit, digest, even
 from flyball.rules.lifecycle import move
 from flyball.rules.retry import again, pause_s
 
@@ -66,7 +65,7 @@ class Attempt:
             except UserError as fault:
                 no = Decision(verdict=Verdict.DENY, check="plan", why=f"cannot be planned: {fault.what}: {fault.why}")
                 return await self.door.deny(deed, replace(judged, decision=no, opinions=(no,)), visit)
-            judged = judge(deed.action, self.door.facts.gather(deed.action, visit, recipe=recipe, attempt=loss + 1))
+            judged = judge(deed.action, self.door.facts.gather(deed.action, visit, recipe=recipe, attempt=loss + 1, before=judged.facts))
             if judged.decision.verdict is Verdict.DENY:
                 return await self.door.deny(deed, judged, visit)
             if judged.decision.verdict is Verdict.HOLD:
@@ -85,7 +84,7 @@ class Attempt:
         if recipe is None:
             raise NotReady(f"{deed.action.kind} on {deed.action.target}", fault)
         try:
-            canonical(even(wire.plain(recipe)))
+            even(wire.plain(recipe))
         except NotCanonical as bad:
             raise NotReady(f"{deed.action.kind} wrote a recipe without a digest", str(bad)) from bad
         return recipe
@@ -93,10 +92,10 @@ class Attempt:
     async def _intend(self, deed: Deed, judged: Judged, visit: Visit) -> Deed:
         """Write decision and intent, money and pace set aside, the approval consumed: one durable point before the deed."""
         facts, action = judged.facts, deed.action
-        allowed = self.door.record.decided(deed, judged, Status.ALLOWED)
-        started = replace(allowed, status=move(allowed.status, Status.RUNNING), intended_at=facts.now, attempts=allowed.attempts + 1)
+        path = (Status.ALLOWED, Status.RUNNING)
+        started = self.door.record.decided(deed, judged, *path, intended_at=facts.now, attempts=deed.attempts + 1)
         body: dict[str, Json] = {
-            "recipe": pin(started.recipe),
+            "recipe": facts.recipe_digest,
             "undo": bool(started.recipe and started.recipe.undo),
             "epoch": visit.session.epoch,
             "digest": action.digest,
@@ -116,8 +115,7 @@ class Attempt:
             self.door.record.entry("action.decided", started, visit, self.door.record.decision_body(started, judged)),
             self.door.record.entry("action.intended", started, visit, body),
         )
-        await self.door.record.write(started, entries, visit, more=more)
-        return replace(started, version=started.version + 1)
+        return await self.door.record.write(started, entries, visit, more=more)
 
     def _passes(self, deed: Deed, now: float) -> tuple[Pass, ...]:
         burst, interval_s = self.door.facts.rate(deed.action.kind)
@@ -151,10 +149,11 @@ class Attempt:
                 return None, fault
             if not again(kind.spec, deed.zone, outcome, attempt) or self._stopped(deed):
                 took = self.plugs.clock.mono() - began
-                kept, fault = self._contract(kind, outcome)
+                result, fault = self._contract(kind, outcome)
                 if fault and kind.spec.reach is Reach.WRITE:
                     return None, fault  # it may well have happened: its word counts for nothing now, so somebody must look
-                return replace(kept, took_s=took, tries=attempt, level=self.plugs.box.level.value), ""
+                ok, error, level = outcome.ok and not fault, fault or outcome.error, self.plugs.box.level.value
+                return replace(outcome, ok=ok, result=result, error=error, took_s=took, tries=attempt, level=level), ""
             await self.plugs.clock.sleep(pause_s(attempt, self.plugs.clock.salt()[0] / 255))
             attempt += 1
 
@@ -165,18 +164,15 @@ class Attempt:
         except NotReady:
             return True
 
-    def _contract(self, kind: Kind, outcome: Outcome) -> tuple[Outcome, str]:
-        """Hold a result against its contract: garbage never reaches the next step. Also gives what is wrong with it."""
+    def _contract(self, kind: Kind, outcome: Outcome) -> tuple[Json, str]:
+        """Hold a result against its contract: garbage never reaches the next step. Gives it in plain JSON, or what is wrong with it."""
         result = wire.plain(outcome.result)
         fault = self.plugs.validator.fault(kind.spec.result, result) if outcome.ok else ""
         try:
-            canonical(even(result))
+            result = even(result)
         except NotCanonical as bad:
             fault = str(bad)
-        if not fault:
-            return outcome, ""
-        fault = f"the result breaks its contract: {fault}"
-        return replace(outcome, ok=False, result=None, error=fault), fault
+        return (None, f"the result breaks its contract: {fault}") if fault else (result, "")
 
     async def _look(self, kind: Kind, deed: Deed, judged: Judged, visit: Visit) -> Deed:
         """Carry out a read: one record, since nothing changes."""
@@ -184,8 +180,7 @@ class Attempt:
         outcome, fault = await self._do(kind, replace(deed, zone=judged.facts.zone), recipe)
         if outcome is None:
             outcome = Outcome(ok=False, error=fault, level=self.plugs.box.level.value)
-        allowed = self.door.record.decided(deed, judged, Status.ALLOWED)
-        running = replace(allowed, status=move(allowed.status, Status.RUNNING), intended_at=judged.facts.now)
+        running = self.door.record.decided(deed, judged, Status.ALLOWED, Status.RUNNING, intended_at=judged.facts.now)
         entry = self.door.record.entry("action.decided", running, visit, self.door.record.decision_body(running, judged))
         while True:
             try:
@@ -208,14 +203,12 @@ class Attempt:
             "tries": outcome.tries,
             "level": outcome.level,
         }
-        settled = replace(deed, status=status, outcome=replace(outcome, result=None), settled_at=now)
+        result, settles = deed.result, []
         if outcome.result is not None:
             value = self.value(f"{deed.action.id}.out", outcome, deed)
-            settled = replace(settled, result=value.id)
-            body["result"] = commit(base64.b64decode(value.salt), "result", value.body)
-            put = Put(table="value", id=value.id, expect=0, body=wire.dump(value), session=deed.action.session)
-            puts.append(put)
-        settles = []
+            result, body["result"] = value.id, commit(base64.b64decode(value.salt), "result", value.body)
+            puts.append(Put(table="value", id=value.id, expect=0, body=value, session=deed.action.session))
+        settled = replace(deed, status=status, outcome=replace(outcome, result=None), settled_at=now, result=result)
         spec = self.plugs.kinds[deed.action.kind].spec
         changed = deed.recipe is not None and spec.reach is Reach.WRITE
         if changed:
@@ -227,9 +220,8 @@ class Attempt:
         if changed and outcome.ok and deed.zone is Zone.YELLOW and not told:
             puts.append(self._review(settled, now))
         entry = self.door.record.entry("action.done" if outcome.ok else "action.failed", settled, visit, body)
-        change = replace(more, entries=(), puts=tuple(puts), settles=tuple(settles))
-        await self.door.record.write(settled, (*more.entries, entry), visit, more=change)
-        return replace(settled, version=settled.version + 1)
+        change = Change(puts=tuple(puts), settles=tuple(settles), passes=more.passes)
+        return await self.door.record.write(settled, (*more.entries, entry), visit, more=change)
 
     def _review(self, deed: Deed, now: float) -> Put:
         due_at = now + self.plugs.rules.review_s
@@ -238,13 +230,12 @@ class Attempt:
 
     def value(self, name: str, outcome: Outcome, deed: Deed) -> Value:
         """Give the result as a Value: what a kind returned is observed, whatever it says of itself."""
-        body = even(wire.plain(outcome.result))
         return Value(
             id=ValueId(name),
-            digest=digest(body),
+            digest=digest(outcome.result),
             origin=f"kind:{deed.action.kind}@{deed.action.target}",
             integrity=Integrity.OBSERVED,
-            body=body,
+            body=outcome.result,
             salt=base64.b64encode(self.plugs.clock.salt()).decode(),
         )
 

@@ -80,7 +80,8 @@ class Door:
         whole = {"agent": agent, "session": visit.session.id, "kind": proposal.kind, "kind_digest": pinned, "target": proposal.target}
         try:
             frozen = freeze(args)
-            name_of_all = digest({**whole, "args": args, "purpose": proposal.purpose.value, "verify": even(wire.plain(proposal.verify))})
+            whole |= {"args": args, "purpose": proposal.purpose.value, "verify": wire.plain(proposal.verify)}
+            name_of_all = digest(whole, fold=True)
         except NotCanonical as bad:
             frozen, name_of_all, fault = {}, Digest(""), f"arguments: {bad}"
         action = Action(
@@ -123,8 +124,7 @@ class Door:
         """Record a no. The brain is told why."""
         deed = self.record.decided(deed, judged, Status.DENIED)
         entry = self.record.entry("action.decided", deed, visit, self.record.decision_body(deed, judged))
-        await self.record.write(deed, (entry,), visit)
-        return replace(deed, version=deed.version + 1)
+        return await self.record.write(deed, (entry,), visit)
 
     async def hold(self, deed: Deed, judged: Judged, visit: Visit) -> Deed:
         """Record a hold; ask a person where a person can lift it. The session parks: a row, no task, no thread."""
@@ -134,8 +134,6 @@ class Door:
             if deed.status is Status.HELD and deed.decision == judged.decision.check:
                 return deed
             deed = self.record.decided(deed, judged, Status.HELD)
-            await self.record.write(
-                deed, (self.record.entry("action.decided", deed, visit, self.record.decision_body(deed, judged)),), visit
-            )
-            return replace(deed, version=deed.version + 1)
+            entry = self.record.entry("action.decided", deed, visit, self.record.decision_body(deed, judged))
+            return await self.record.write(deed, (entry,), visit)
         return await self.approvals.ask(deed, judged, visit)

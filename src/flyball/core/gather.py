@@ -30,8 +30,11 @@ class Gather:
         """Keep the ports and the digests that kinds are pinned by."""
         self.plugs, self.keys, self.pins = plugs, keys, pins
 
-    def gather(self, action: Action, visit: Visit, *, recipe: Recipe | None = None, attempt: int = 1) -> Facts:
-        """Look everything up that a decision may look at: the only look-ups there are."""
+    def gather(self, action: Action, visit: Visit, *, recipe: Recipe | None = None, attempt: int = 1, before: Facts | None = None) -> Facts:
+        """Look everything up that a decision may look at: the only look-ups there are.
+
+        `before` are facts of the same action: what follows from the action alone is taken from there.
+        """
         plugs, rules = self.plugs, self.plugs.rules
         now = plugs.clock.now()
         kind = plugs.kinds.get(action.kind)
@@ -41,13 +44,14 @@ class Gather:
         approval = self.find_approval(action)
         cost = kind.spec.cost_micros if kind else 0
         targets = recipe.blast.get("targets", 1) if recipe else 1
-        standing = self._standing(action)
+        pinned = pin(recipe) if recipe else Digest("")
+        standing = self.keys.known(Standing, "standing", f"{action.agent}|{action.kind}|{action.target}")
         facts = Facts(
             now=now,
             spec=kind.spec if kind else None,
             enabled=kind is not None and action.kind_digest == self.pins[action.kind],
             target=target,
-            args_fault=plugs.validator.fault(kind.spec.args, wire.plain(action.args)) if kind else "",
+            args_fault=before.args_fault if before else plugs.validator.fault(kind.spec.args, wire.plain(action.args)) if kind else "",
             key=key,
             chain=chain,
             chain_whole=whole,
@@ -64,20 +68,21 @@ class Gather:
             standing=standing,
             standing_left=standing.uses - self._drawn(f"standing:{standing.id}") if standing else 0,
             recipe=recipe,
-            before_digest=pin(replace(recipe, keep_until=0.0)) if recipe else Digest(""),
+            recipe_digest=pinned,
+            before_digest=pin(replace(recipe, keep_until=0.0)) if recipe and recipe.keep_until else pinned,
             level=plugs.box.level.value,
-            overdue_reviews=sum(
-                row.body.get("agent") == action.agent for row in plugs.store.rows("review", state="waiting", due_by=now, limit=100)
-            ),
+            overdue_reviews=self._overdue(action.agent, now),
             breakpoints=rules.breakpoints if kind and kind.spec.reach is Reach.WRITE else (),
             attempt=attempt,
             shadow=rules.shadow or visit.session.shadow,
             extra={"cost_micros": float(cost), "targets": float(targets) if isinstance(targets, int | float) else 1.0},
         )
         if kind and target and not facts.args_fault and plugs.policy.count:
-            answer = plugs.policy.ask(question(action, facts, visit.session, rules.agents.get(action.agent)))
+            asked = question(action, facts, visit.session, rules.agents.get(action.agent), before.asked if before else None)
+            answer = plugs.policy.ask(asked)
             zone = zone_of(kind.spec, target, answer, overdue=facts.overdue_reviews)
-            facts = replace(facts, policy=answer, zone=zone, standing=standing if self._stands(standing, answer) else None)
+            standing = standing if self._stands(standing, answer) else None
+            facts = replace(facts, asked=asked, policy=answer, zone=zone, standing=standing)
         return facts
 
     def _stands(self, grant: Standing | None, answer: PolicyAnswer) -> bool:
@@ -95,16 +100,18 @@ class Gather:
         except NotReady:
             return None
 
+    def _overdue(self, agent: str, now: float) -> int:
+        rows = self.plugs.store.rows
+        soonest = rows("review", state="waiting", limit=1)  # cheap: the store is asked the same by everybody, unlike what is due by now
+        due = rows("review", state="waiting", due_by=now, limit=100) if soonest and soonest[0].due_at <= now else ()
+        return sum(row.body.get("agent") == agent for row in due)
+
     def _drawn(self, account: str) -> int:
         return sum(self.plugs.store.counter(account))
 
     def _account(self, grant: str) -> Account:
         spent, held = self.plugs.store.counter(f"budget:{grant}")
         return Account(id=f"budget:{grant}", spent=spent, held=held)
-
-    def _standing(self, action: Action) -> Standing | None:
-        row = self.plugs.store.find("standing", f"{action.agent}|{action.kind}|{action.target}")
-        return wire.parse(Standing, row.body) if row else None
 
     def find_approval(self, action: Action) -> Approval | None:
         """Give the approval of this action, or the one of the plan it belongs to."""

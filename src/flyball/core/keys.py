@@ -11,9 +11,10 @@ from typing import TypeVar
 
 from flyball import wire
 from flyball.errors import Denied, SignInNeeded
-from flyball.model.grant import Grant, Key, Principal, Sort
+from flyball.model.grant import Grant, Key, Principal, Sort, Standing
 from flyball.model.ids import Doc, GrantId, KeyId, PrincipalId, SessionId
 from flyball.model.log import Change, Entry, Put, Row
+from flyball.model.session import Session
 from flyball.ports import Clock, Store
 
 PREFIX = "fb"
@@ -24,7 +25,7 @@ REFUSALS_A_MINUTE = 120
 MOST_KNOWN = 4_096
 """Nouns kept parsed; past that they are parsed anew."""
 
-T = TypeVar("T", Grant, Key, Principal)
+T = TypeVar("T", Grant, Key, Principal, Session, Standing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,7 @@ class Keys:
         self._known: dict[tuple[str, str], tuple[int, object]] = {}
         self._since, self._told, self._untold = -MINUTE_S, 0, 0
 
-    def _load(self, noun: type[T], table: str, name: str) -> T | None:
+    def known(self, noun: type[T], table: str, name: str) -> T | None:
         """Give a noun as its row stands now. The row is looked up every time; one of a version that is known is not parsed again."""
         row = self._store.find(table, name)
         if row is None:
@@ -59,7 +60,7 @@ class Keys:
         if version != row.version or not isinstance(known, noun):
             if len(self._known) >= MOST_KNOWN:
                 self._known.clear()
-            known = wire.parse(noun, row.body)
+            known = wire.parse(noun, {**row.body, "version": row.version} if "version" in row.body else row.body)
             self._known[table, name] = (row.version, known)
         return known
 
@@ -72,7 +73,7 @@ class Keys:
 
     def find_principal(self, principal: str) -> Principal | None:
         """Give a principal as it is now."""
-        return self._load(Principal, "principal", principal)
+        return self.known(Principal, "principal", principal)
 
     async def mint(
         self, principal: Principal, scopes: tuple[str, ...], *, ttl_s: float, by: str, grant: Grant | None = None
@@ -138,21 +139,21 @@ class Keys:
         parts = credential.split("_")
         if len(parts) != PARTS or parts[0] != PREFIX or not credential.isascii():
             return None
-        key = self._load(Key, "key", parts[1])
+        key = self.known(Key, "key", parts[1])
         hashed = hashlib.sha256(parts[2].encode()).hexdigest()
         whole = f"{zlib.crc32('_'.join(parts[:3]).encode()):08x}" == parts[3]
         return key if key and whole and hmac.compare_digest(hashed, key.hash) else None
 
     def load(self, key_id: str) -> Key | None:
         """Give a key as it is stored now."""
-        return self._load(Key, "key", key_id)
+        return self.known(Key, "key", key_id)
 
     def chain(self, grant_id: str) -> tuple[tuple[Grant, ...], bool]:
         """Give the grants from the one in use up to its root, and whether none is missing."""
         found: list[Grant] = []
         wanted = grant_id
         while wanted and len(found) < 8:  # noqa: PLR2004 deeper chains are refused: the last one still names a parent
-            grant = self._load(Grant, "grant", wanted)
+            grant = self.known(Grant, "grant", wanted)
             if grant is None:
                 return tuple(found), False
             found.append(grant)

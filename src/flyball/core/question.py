@@ -17,12 +17,14 @@ from flyball.rules.pointer import within
 SECRECY = ("public", "internal", "secret")
 
 
-def question(action: Action, facts: Facts, session: Session, agent: Agent | None) -> Doc:
-    """Build the policy input. No field is ever null: null is truthy in Rego. Only asked for known kinds on known targets."""
-    spec, target = facts.spec, facts.target
+def question(action: Action, facts: Facts, session: Session, agent: Agent | None, before: Doc | None = None) -> Doc:
+    """Build the policy input; what follows from the action alone is taken over from the question asked `before` about it.
+
+    No field is ever null: null is truthy in Rego. Only asked for known kinds on known targets.
+    """
+    spec, target, grant = facts.spec, facts.target, facts.chain[0] if facts.chain else None
     if spec is None or target is None:
         raise LookupError(f"{action.id}: policy is not asked about unknown kinds or targets")
-    grant = facts.chain[0] if facts.chain else None
     left = facts.budget_cap - facts.budget.spent - facts.budget.held if facts.budget else 0
     return {
         "schema": 1,
@@ -50,7 +52,7 @@ def question(action: Action, facts: Facts, session: Session, agent: Agent | None
             "uses_left": facts.uses_left,
             "expires_in_s": grant.expires_at - facts.now if grant else 0,
         },
-        "kind": _kind(action, spec),
+        "kind": before["kind"] if before else _kind(action, spec),
         "target": {
             "name": target.name,
             "env": target.env,
@@ -65,7 +67,7 @@ def question(action: Action, facts: Facts, session: Session, agent: Agent | None
             "confidence": float(action.confidence),
             "purpose": action.purpose.value,
         },
-        "provenance": {f"/{name}": _label(action, f"/{name}") for name in action.args},
+        "provenance": before["provenance"] if before else {f"/{name}": _label(action, f"/{name}") for name in action.args},
         "context": {"integrity": facts.context.name.lower(), "sources": []},
         "blast": {"targets": int(facts.extra.get("targets", 1)), "share": facts.extra.get("share", 0.0)},
         "budget": {"micros_left": left},

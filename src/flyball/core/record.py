@@ -11,7 +11,7 @@ from flyball.model.decision import Judged
 from flyball.model.ids import Digest, Doc
 from flyball.model.log import Change, Entry, Put
 from flyball.ports import Plugs
-from flyball.rules.digest import commit, digest, even
+from flyball.rules.digest import commit, digest
 from flyball.rules.lifecycle import move
 
 
@@ -23,19 +23,22 @@ class Record:
         self.plugs = plugs
 
     @staticmethod
-    def decided(deed: Deed, judged: Judged, status: Status) -> Deed:
-        """Give the deed with a decision and its next status."""
-        facts = judged.facts
-        to = deed.status if deed.status is status else move(deed.status, status)
+    def decided(deed: Deed, judged: Judged, *path: Status, intended_at: float = 0.0, attempts: int = 0) -> Deed:
+        """Give the deed with a decision, moved along its next statuses."""
+        facts, now = judged.facts, deed.status
+        for to in path:
+            now = now if now is to else move(now, to)
         return replace(
             deed,
-            status=to,
+            status=now,
             zone=facts.zone,
             decision=judged.decision.check,
             why=judged.decision.why,
             policy_digest=facts.policy_digest,
             cost_micros=facts.cost_micros,
             recipe=facts.recipe or deed.recipe,
+            intended_at=intended_at or deed.intended_at,
+            attempts=attempts or deed.attempts,
         )
 
     def decision_body(self, deed: Deed, judged: Judged) -> Doc:
@@ -83,8 +86,8 @@ class Record:
             body=body,
         )
 
-    async def write(self, deed: Deed, entries: tuple[Entry, ...], visit: Visit, *, more: Change | None = None) -> None:
-        """Write a deed's row with its entries, fenced by the session's epoch; `more` rides in the same transaction."""
+    async def write(self, deed: Deed, entries: tuple[Entry, ...], visit: Visit, *, more: Change | None = None) -> Deed:
+        """Write a deed's row with its entries, fenced by the session's epoch; `more` rides along. Give the deed as it then stands."""
         more = more or Change()
         change = Change(
             entries=(*entries, *more.entries),
@@ -95,14 +98,14 @@ class Record:
             fence=(visit.session.id, visit.session.epoch),
         )
         await self.plugs.store.commit(change)
+        return replace(deed, version=deed.version + 1)
 
 
 def pin(noun: object) -> Digest:
     """Give the digest of any noun: whole floats are written as integers, as RFC 8785 does."""
-    return digest(even(wire.plain(noun)))
+    return digest(wire.plain(noun), fold=True)
 
 
 def row_of(deed: Deed) -> Put:
     """Give the row of a deed."""
-    body = wire.dump(deed)
-    return Put(table="action", id=deed.action.id, expect=deed.version, body=body, state=deed.status.value, session=deed.action.session)
+    return Put(table="action", id=deed.action.id, expect=deed.version, body=deed, state=deed.status.value, session=deed.action.session)

@@ -33,13 +33,11 @@ class Recover:
     async def _unknown(self, deed: Deed, visit: Visit) -> Deed:
         lost = replace(deed, status=move(deed.status, Status.UNKNOWN))
         entry = self.door.record.entry("action.unknown", lost, visit, {"why": "an intent without an outcome"})
-        await self.door.record.write(lost, (entry,), visit)
-        return replace(lost, version=lost.version + 1)
+        return await self.door.record.write(lost, (entry,), visit)
 
     async def _stuck(self, deed: Deed, visit: Visit, why: str) -> Deed:
         stuck = replace(deed, status=move(deed.status, Status.STUCK), why=why)
-        await self.door.record.write(stuck, (self.door.record.entry("action.stuck", stuck, visit, {"why": why}),), visit)
-        return replace(stuck, version=stuck.version + 1)
+        return await self.door.record.write(stuck, (self.door.record.entry("action.stuck", stuck, visit, {"why": why}),), visit)
 
     async def _probe(self, deed: Deed) -> Seen:
         kind = self.plugs.kinds.get(deed.action.kind)

@@ -81,7 +81,7 @@ class Remote:
         """Call a change a fix, whatever its proposer calls it: fixes are proven, put back and counted."""
         kind = self.plugs.kinds.get(proposal.kind)
         change = kind is not None and kind.spec.reach is Reach.WRITE and proposal.purpose is not Purpose.NOTIFY
-        return replace(proposal, purpose=Purpose.FIX) if change else proposal
+        return replace(proposal, purpose=Purpose.FIX) if change and proposal.purpose is not Purpose.FIX else proposal
 
     def _open(self, session: Session) -> None:
         """Refuse where the session takes no actions now. Raises Moved or NotReady."""

@@ -32,8 +32,7 @@ class Sessions:
 
     def find(self, name: str) -> Session | None:
         """Give a session as it stands, or None."""
-        row = self.plugs.store.find("session", name)
-        return replace(wire.parse(Session, row.body), version=row.version) if row else None
+        return self.keys.known(Session, "session", name)
 
     async def save(self, session: Session, *entries: Entry, puts: tuple[Put, ...] = ()) -> Session:
         """Write the session's row with entries, fenced by its epoch."""

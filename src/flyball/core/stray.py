@@ -53,10 +53,9 @@ class Stray:
                     await self._end(row)
 
     async def _end(self, row: Row) -> None:
-        found = self.plugs.store.find("session", row.session)
-        if found is None:
+        session = self.door.keys.known(Session, "session", row.session)
+        if session is None:
             return
-        session = replace(wire.parse(Session, found.body), version=found.version)
         closed = session.phase is Phase.CLOSED
         deed = replace(wire.parse(Deed, row.body), version=row.version)
         if not closed and (row.id == session.current or deed.status in WAITING):

@@ -38,8 +38,8 @@ class Unwind:
         """Undo, or find that it is undone: one caller at a time."""
         if deed.status is Status.DONE:
             undoing = replace(deed, status=move(deed.status, Status.UNDOING))
-            await self.door.record.write(undoing, (self.door.record.entry("action.undoing", undoing, visit, {"why": why}),), visit)
-            deed = replace(undoing, version=undoing.version + 1)
+            entry = self.door.record.entry("action.undoing", undoing, visit, {"why": why})
+            deed = await self.door.record.write(undoing, (entry,), visit)
         elif await self._seen(deed, recipe) is Seen.HAPPENED:
             return await self._end(deed, visit, Outcome(ok=True))
         return await self._end(deed, visit, await self._undo(deed, recipe))
@@ -71,5 +71,4 @@ class Unwind:
     async def _end(self, deed: Deed, visit: Visit, outcome: Outcome) -> Deed:
         ended = replace(deed, status=move(deed.status, Status.UNDONE if outcome.ok else Status.STUCK), why=outcome.error or deed.why)
         name = "action.undone" if outcome.ok else "action.stuck"
-        await self.door.record.write(ended, (self.door.record.entry(name, ended, visit, {"error": outcome.error}),), visit)
-        return replace(ended, version=ended.version + 1)
+        return await self.door.record.write(ended, (self.door.record.entry(name, ended, visit, {"error": outcome.error}),), visit)

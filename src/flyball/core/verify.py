@@ -42,15 +42,15 @@ class Verify:
             (good, notes), over = await self._probe(deed), True
         if not good and not over:
             waiting = replace(deed, checks=deed.checks + 1)
-            await self.door.record.write(waiting, (), visit)
+            waiting = await self.door.record.write(waiting, (), visit)
             pause = min((one.every_s for one in deed.action.verify), default=1.0) * SLOWER**deed.checks
-            return replace(waiting, version=waiting.version + 1), now + min(pause, LONGEST_S)
+            return waiting, now + min(pause, LONGEST_S)
         judged = replace(deed, verified=good, verify_note="; ".join(notes), checks=deed.checks + 1)
         body: dict[str, Json] = {"verified": good, "notes": list(notes), "looks": judged.checks, "observer": observer.who.key.id}
         entry = self.door.record.entry("action.verified" if good else "action.refuted", judged, observer, body)
-        await self.door.record.write(judged, (entry,), visit)
+        judged = await self.door.record.write(judged, (entry,), visit)
         await self._tally(deed.action.hypothesis, worked=good)
-        return replace(judged, version=judged.version + 1), 0.0
+        return judged, 0.0
 
     async def _one(self, deed: Deed, expect: Expect, observer: Visit, name: str) -> tuple[bool | None, str]:
         if expect.kind == RESOLVED:

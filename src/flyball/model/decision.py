@@ -8,7 +8,7 @@ from enum import IntEnum
 from flyball.model.action import Action, Recipe, Zone
 from flyball.model.approval import Approval
 from flyball.model.grant import Freeze, Grant, Key, Standing, Target
-from flyball.model.ids import Digest, Json
+from flyball.model.ids import Digest, Doc, Json
 from flyball.model.kind import KindSpec
 from flyball.model.money import Account, Bucket
 from flyball.model.policy import PolicyAnswer
@@ -68,13 +68,15 @@ class Facts:
     standing: Standing | None = None
     standing_left: int = 0
     recipe: Recipe | None = None
-    before_digest: Digest = Digest("")
+    recipe_digest: Digest = Digest("")
+    before_digest: Digest = Digest("")  # of the recipe but for how long its undo is kept
     level: str = "none"
     overdue_reviews: int = 0
     breakpoints: tuple[Breakpoint, ...] = ()
     attempt: int = 1
     shadow: bool = False
     extra: dict[str, float] = field(default_factory=dict)
+    asked: Doc = field(default_factory=dict)  # the question that policy answered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

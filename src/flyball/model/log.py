@@ -50,7 +50,7 @@ class Put:
     table: str
     id: str
     expect: int
-    body: Doc
+    body: object  # a noun or a JSON object
     state: str = ""
     session: str = ""
     due_at: float = 0.0  # 0: never due

@@ -32,6 +32,7 @@ LEAST_SALT_BYTES = 16
 """A commitment over a guessable value is only as good as its salt: 128 bits (RFC 9901, section 9.3)."""
 
 _Path = tuple["_Path", str | int] | None
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 class NotCanonical(ValueError):
@@ -43,14 +44,14 @@ class NotCanonical(ValueError):
         self.why = why
 
 
-def canonical(value: Any) -> bytes:
-    """The one UTF-8 encoding of a value of the subset (RFC 8785). Raises NotCanonical for any other value."""
-    return _encode(_plain(value, None, 0))
+def canonical(value: Any, *, fold: bool = False) -> bytes:
+    """The one UTF-8 encoding of a value of the subset (RFC 8785), made `even` first with `fold`. Raises NotCanonical."""
+    return _encode(_plain(value, None, 0, fold=fold)).encode()
 
 
-def digest(value: Any) -> Digest:
+def digest(value: Any, *, fold: bool = False) -> Digest:
     """The name of a value: "sha256:" and 64 hex digits over its canonical bytes. Raises NotCanonical."""
-    return Digest("sha256:" + sha256(canonical(value)).hexdigest())
+    return Digest("sha256:" + sha256(canonical(value, fold=fold)).hexdigest())
 
 
 def even(value: Any) -> Any:
@@ -99,7 +100,8 @@ def parse_strict(raw: bytes, most_bytes: int = 1_000_000) -> Any:
         raise NotCanonical("", f"line {error.lineno}, column {error.colno} is not JSON: {error.msg}") from None
     except RecursionError:
         raise NotCanonical("", f"more than {MOST_DEPTH} levels deep") from None
-    _check_read(value, None, 0)
+    if b"\\u" in raw or raw.count(b"[") + raw.count(b"{") > MOST_DEPTH:  # else it is neither deep nor holds half a surrogate pair
+        _check_read(value, None, 0)
     return value
 
 
@@ -128,9 +130,8 @@ def disclosure_digest(shown: str) -> str:
     return _base64url(sha256(shown.encode("ascii")).digest())
 
 
-def _encode(plain: Any) -> bytes:
-    """The bytes of a value that has been checked. ASCII keys sort alike by code point and by UTF-16 unit."""
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+"""The text of a value that has been checked. ASCII keys sort alike by code point and by UTF-16 unit."""
 
 
 def _base64url(raw: bytes) -> str:
@@ -140,18 +141,20 @@ def _base64url(raw: bytes) -> str:
 
 def _plain(value: Any, path: _Path, depth: int, *, fold: bool = False) -> Any:
     """Copies a value of the subset into plain dicts and lists, or says what is outside the subset and where."""
-    if isinstance(value, Mapping):
+    sort = type(value)
+    if sort is list or sort is tuple:
+        _refuse_depth(path, depth)
+        items = enumerate(value)
+        return [one if type(one) is str and one.isascii() else _plain(one, (path, at), depth + 1, fold=fold) for at, one in items]
+    if sort is dict or (sort not in _SCALARS and isinstance(value, Mapping)):
         _refuse_depth(path, depth)
         copy = {}
         for key, one in value.items():
             if type(key) is not str or not key.isascii():
                 raise NotCanonical(_pointer(path), f"the key {key!a:.80} is not ASCII text")
-            copy[key] = _plain(one, (path, key), depth + 1, fold=fold)
+            copy[key] = one if type(one) is str and one.isascii() else _plain(one, (path, key), depth + 1, fold=fold)
         return copy
-    if type(value) is list or type(value) is tuple:
-        _refuse_depth(path, depth)
-        return [_plain(one, (path, at), depth + 1, fold=fold) for at, one in enumerate(value)]
-    if fold and type(value) is float:
+    if fold and sort is float:
         value = _folded(value)
     why = _why_not(value)
     if why:

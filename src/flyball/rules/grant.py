@@ -15,20 +15,26 @@ RANK = {Zone.GREEN: 0, Zone.YELLOW: 1, Zone.RED: 2}
 
 def fault(grant: Grant, action: Action, target: Target, zone: Zone, now: float) -> str:
     """Say why the grant does not cover the action, or "" where it does. Names are compared exactly."""
-    span = f"{grant.not_before:.0f}..{grant.expires_at:.0f}"
-    reasons = (
-        (grant.revoked, f"grant {grant.id} is revoked"),
-        (not grant.not_before <= now < grant.expires_at, f"grant {grant.id} holds only in {span}"),
-        (grant.session not in ("", action.session), f"grant {grant.id} belongs to another session"),
-        (action.kind not in grant.kinds, f"kind {action.kind!r} is not in grant {grant.id}"),
-        (action.target not in grant.targets, f"target {action.target!r} is not in grant {grant.id}"),
-        (target.env not in grant.envs, f"environment {target.env!r} is not in grant {grant.id}"),
-        (RANK[zone] > RANK[grant.ceiling], f"{zone} is above the ceiling {grant.ceiling} of grant {grant.id}"),
+    broken = (
+        grant.revoked,
+        not grant.not_before <= now < grant.expires_at,
+        grant.session not in ("", action.session),
+        action.kind not in grant.kinds,
+        action.target not in grant.targets,
+        target.env not in grant.envs,
+        RANK[zone] > RANK[grant.ceiling],
     )
-    for broken, why in reasons:
-        if broken:
-            return why
-    return _constraint_fault(grant.constraints, action)
+    if not any(broken):
+        return _constraint_fault(grant.constraints, action)
+    return (
+        f"grant {grant.id} is revoked",
+        f"grant {grant.id} holds only in {grant.not_before:.0f}..{grant.expires_at:.0f}",
+        f"grant {grant.id} belongs to another session",
+        f"kind {action.kind!r} is not in grant {grant.id}",
+        f"target {action.target!r} is not in grant {grant.id}",
+        f"environment {target.env!r} is not in grant {grant.id}",
+        f"{zone} is above the ceiling {grant.ceiling} of grant {grant.id}",
+    )[broken.index(True)]
 
 
 def _constraint_fault(constraints: Doc, action: Action) -> str:

@@ -96,7 +96,7 @@ class Checkpoint:
     def __post_init__(self) -> None:
         """Refuse what would not read back as it was."""
         for line in (self.origin, *self.extensions):
-            if not line or any(one < " " for one in line):
+            if not line or min(line) < " ":
                 raise BadNote("an origin or extension of a checkpoint is one line, not empty, without control characters")
         if not 0 <= self.size <= MOST_SIZE:
             raise BadNote(f"a checkpoint cannot be of {self.size} entries")
@@ -224,7 +224,7 @@ def _refuse_name(name: str) -> None:
 def _refuse_text(text: str) -> None:
     if not text.endswith("\n"):
         raise BadNote("the text of a note ends in a newline")
-    if any(one < " " and one != "\n" for one in text):
+    if min(text.replace("\n", " ")) < " ":
         raise BadNote("the text of a note holds a control character")
 
 

@@ -40,14 +40,14 @@ def look(doc: Json, pointer: str) -> Json:
 
 def leaves(doc: Json, pointer: str = "") -> Iterator[tuple[str, Json]]:
     """Give (pointer, value) of every leaf; empty objects and arrays are leaves."""
-    if isinstance(doc, Mapping) and doc:
+    if not doc or isinstance(doc, str | int | float):
+        yield pointer, doc
+    elif isinstance(doc, Mapping):
         for token, value in doc.items():
             yield from leaves(value, join(pointer, token))
-    elif isinstance(doc, Sequence) and not isinstance(doc, str) and doc:
+    else:
         for index, value in enumerate(doc):
             yield from leaves(value, join(pointer, index))
-    else:
-        yield pointer, doc
 
 
 def covers(upper: str, lower: str) -> bool:

@@ -113,12 +113,11 @@ def endorse(spec: KindSpec, args: Doc, labels: Mapping[str, Origin], target: Tar
     return marked
 
 
-def untrusted(spec: KindSpec, args: Doc, labels: Mapping[str, Origin], *, sinks: bool) -> tuple[str, ...]:
-    """Give the observed, unendorsed leaves: those under a sink, or those under none. A leaf without a label is observed."""
-    found: list[str] = []
+def untrusted(spec: KindSpec, args: Doc, labels: Mapping[str, Origin]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Give the observed, unendorsed leaves: those under a sink, and those under none. A leaf without a label is observed."""
+    found: tuple[list[str], list[str]] = [], []
     for leaf, _ in pointer.leaves(args) if args else ():  # no arguments: nothing was chosen
         label = labels.get(leaf)
-        clean = label is not None and (label.endorsed or label.integrity > Integrity.OBSERVED)
-        if not clean and sinks == any(pointer.covers(sink, leaf) for sink in spec.sinks):
-            found.append(leaf)
-    return tuple(found)
+        if label is None or not (label.endorsed or label.integrity > Integrity.OBSERVED):
+            found[not any(pointer.covers(sink, leaf) for sink in spec.sinks)].append(leaf)
+    return tuple(found[0]), tuple(found[1])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -15,6 +15,10 @@ from flyball.backends.store.leaf import parse_leaf
 from flyball.backends.store.turn import Turn
 from flyball.errors import NotReady
 from flyball.model.log import Logged, Row
+
+T = TypeVar("T")
+Found = Sequence[tuple[Any, ...]]
+"""Rows as SQLite gives them."""
 
 _RAW = "SELECT raw FROM entry"
 _INDEX = "SELECT idx FROM entry"
@@ -34,8 +38,7 @@ class Reader:
 
     def find(self, table: str, row: str) -> Row | None:
         """See `ports.Store`."""
-        found = self._read(_FIND, (table, row))
-        return _row(found[0]) if found else None
+        return self._read(_FIND, (table, row), _first_row)
 
     def rows(self, table: str, *, state: str = "", session: str = "", due_by: float = 0.0, limit: int = 500) -> Sequence[Row]:
         """See `ports.Store`."""
@@ -50,24 +53,21 @@ class Reader:
         if due_by:
             where.append("due_at > 0 AND due_at <= ?")
             values.append(due_by)
-        found = self._read(f"{_ROW} WHERE {' AND '.join(where)} ORDER BY due_at, id LIMIT ?", (*values, limit))
-        return tuple(_row(one) for one in found)
+        return self._read(f"{_ROW} WHERE {' AND '.join(where)} ORDER BY due_at, id LIMIT ?", (*values, limit), _all_rows)
 
     def count(self, table: str, state: str = "") -> int:
         """See `ports.Store`."""
         if state:
-            return int(self._read("SELECT count(*) FROM row WHERE tbl = ? AND state = ?", (table, state))[0][0])
-        return int(self._read("SELECT count(*) FROM row WHERE tbl = ?", (table,))[0][0])
+            return self._read("SELECT count(*) FROM row WHERE tbl = ? AND state = ?", (table, state), _number)
+        return self._read("SELECT count(*) FROM row WHERE tbl = ?", (table,), _number)
 
     def counter(self, account: str) -> tuple[int, int]:
         """See `ports.Store`."""
-        found = self._read("SELECT spent, held FROM account WHERE id = ?", (account,))
-        return (found[0][0], found[0][1]) if found else (0, 0)
+        return self._read("SELECT spent, held FROM account WHERE id = ?", (account,), _account)
 
     def bucket(self, name: str) -> float:
         """See `ports.Store`."""
-        found = self._read("SELECT due_at FROM bucket WHERE id = ?", (name,))
-        return float(found[0][0]) if found else 0.0
+        return self._read("SELECT due_at FROM bucket WHERE id = ?", (name,), _due_at)
 
     def entries(self, *, session: str = "", action: str = "", after: int = -1, limit: int = 1000, name: str = "") -> Sequence[Logged]:
         """See `ports.Store`. Without a session or an action, a name is found by reading on from `after`."""
@@ -80,17 +80,15 @@ class Reader:
             if value:
                 where.append(f"{column} = ? AND {column} <> ''")
                 values.append(value)
-        found = self._read(f"{_RAW} WHERE {' AND '.join(where)} ORDER BY idx LIMIT ?", (*values, limit))
-        return tuple(parse_leaf(one[0]) for one in found)
+        return self._read(f"{_RAW} WHERE {' AND '.join(where)} ORDER BY idx LIMIT ?", (*values, limit), _all_entries)
 
     def size(self) -> int:
         """See `ports.Store`."""
-        return int(self._read("SELECT coalesce(max(idx) + 1, 0) FROM entry", ())[0][0])
+        return self._read("SELECT coalesce(max(idx) + 1, 0) FROM entry", (), _number)
 
     def checkpoint(self) -> str:
         """The newest signed checkpoint as a note; empty for a log without entries."""
-        found = self._read("SELECT value FROM meta WHERE key = 'checkpoint'", ())
-        return str(found[0][0]) if found else ""
+        return self._read("SELECT value FROM meta WHERE key = 'checkpoint'", (), _text)
 
     def proof(self, index: int) -> Proof:
         """Prove that an entry is in the log at its newest checkpoint. Raises NotFound where there is no such entry."""
@@ -102,13 +100,17 @@ class Reader:
         finally:
             self._reading.execute("COMMIT")
 
-    def _read(self, sql: str, values: Sequence[str | float]) -> list[tuple[Any, ...]]:
+    def _read(self, sql: str, values: Sequence[str | float], make: Callable[[Found], T]) -> T:
+        """Ask once in a turn: asked again, its snapshot would give the same."""
         self._refuse_closed()
         try:
-            self._turn.begin_snapshot()
-            return self._reading.execute(sql, values).fetchall()
+            seen = self._turn.begin_snapshot()
+            if (sql, values) not in seen:
+                seen[sql, values] = make(self._reading.execute(sql, values).fetchall())
         except sqlite3.Error as error:
             raise NotReady(f"the database in {self._state} cannot be read", str(error), "look at its disk") from None
+        made: T = seen[sql, values]
+        return made
 
     def _refuse_closed(self) -> None:
         if self._closed:
@@ -125,6 +127,34 @@ def _of_action(action: str) -> str:
     among = ", ".join("?" for _ in _sessions_of(action))
     by_session = f"{_INDEX} WHERE session IN ({among}) AND session <> '' AND action = ?"
     return f"{by_session} UNION ALL {_INDEX} WHERE action = ? AND {schema.ODD_ACTION}"
+
+
+def _number(found: Found) -> int:
+    return int(found[0][0])
+
+
+def _text(found: Found) -> str:
+    return str(found[0][0]) if found else ""
+
+
+def _account(found: Found) -> tuple[int, int]:
+    return (found[0][0], found[0][1]) if found else (0, 0)
+
+
+def _due_at(found: Found) -> float:
+    return float(found[0][0]) if found else 0.0
+
+
+def _all_entries(found: Found) -> tuple[Logged, ...]:
+    return tuple(parse_leaf(one[0]) for one in found)
+
+
+def _all_rows(found: Found) -> tuple[Row, ...]:
+    return tuple(_row(one) for one in found)
+
+
+def _first_row(found: Found) -> Row | None:
+    return _row(found[0]) if found else None
 
 
 def _row(found: tuple[Any, ...]) -> Row:

@@ -12,8 +12,12 @@ import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from flyball.backends.store.batch import Job
+
+Seen = dict[tuple[str, Sequence[str | float]], Any]
+"""Query and values -> what was read."""
 
 
 class Turn:
@@ -24,20 +28,23 @@ class Turn:
         self._reading, self._hand_over = reading, hand_over
         self._loop: asyncio.AbstractEventLoop | None = None  # whose turn it is; None between turns
         self._jobs: list[Job] = []
+        self._read: Seen = {}
 
-    def begin_snapshot(self) -> None:
-        """See to it that reads share a snapshot until the turn ends. May raise sqlite3.Error."""
+    def begin_snapshot(self) -> Seen:
+        """See to it that reads share a snapshot until the turn ends; give what has been read from it. May raise sqlite3.Error."""
         if self._loop is not None and self._loop.is_running() and self._reading.in_transaction:
-            return  # asked for many times in a turn: without a system call
+            return self._read  # asked for many times in a turn: without a system call
         loop = _running()
         if loop is not self._loop:  # a loop that was closed in mid-turn never ended it
             self.end()
         if loop is not None and not self._reading.in_transaction:
             self._begin(loop)
             self._reading.execute("BEGIN")
+        return self._read if loop is not None else {}
 
     def end_snapshot(self) -> None:
-        """Let go of the snapshot: the next read sees all that is committed. Ending none is fine."""
+        """Let go of the snapshot and what was read from it: the next read sees all that is committed. Ending none is fine."""
+        self._read = {}
         with contextlib.suppress(sqlite3.Error):  # closed, or ended by the fault that its reader was told of
             if self._reading.in_transaction:
                 self._reading.execute("COMMIT")

@@ -12,10 +12,9 @@ def check(action: Action, facts: Facts) -> Decision | None:
     """For kinds that change something: deny observed, unendorsed sinks; hold other observed arguments for a person."""
     if facts.spec is None or facts.spec.reach is Reach.READ:
         return None
-    sinks = untrusted(facts.spec, action.args, action.provenance, sinks=True)
+    sinks, others = untrusted(facts.spec, action.args, action.provenance)
     if sinks:
         return Decision(verdict=Verdict.DENY, check="provenance", why=f"{', '.join(sinks)} would be chosen by untrusted text")
-    others = untrusted(facts.spec, action.args, action.provenance, sinks=False)
     if others and flaw(action, facts):
         return Decision(verdict=Verdict.HOLD, check="provenance", why=f"{', '.join(others)} come from untrusted text")
     return None
