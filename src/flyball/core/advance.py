@@ -50,7 +50,8 @@ class Advance:
             self.plugs.engine.wake(name)  # somebody else wrote the row in between: look again
 
     async def _park(self, session: Session, wait: Wait) -> None:
-        if (session.phase, session.waiting, session.wake_at) != (Phase.PARKED, wait.reason, wait.at):
+        same = (session.phase, session.waiting, bool(session.wake_at)) == (Phase.PARKED, wait.reason, bool(wait.at))
+        if not same or wait.at < session.wake_at:  # a time written down that is too early costs one look after a start
             session = await self.sessions.save(replace(session, phase=Phase.PARKED, waiting=wait.reason, wake_at=wait.at))
         if wait.at:
             self.plugs.engine.wake(session.id, wait.at)

@@ -149,23 +149,23 @@ class Attempt:
                 outcome, fault = await guard(kind.do(self.hands(deed), recipe), kind.spec.timeout_s)
             if outcome is None:
                 return None, fault
-            if not again(kind.spec, deed.zone, outcome, attempt) or self._stopped(deed):
+            if not again(kind.spec, deed.zone, outcome, attempt) or self.stopped(deed):
                 took = self.plugs.clock.mono() - began
-                kept, fault = self._contract(kind, outcome)
+                kept, fault = self.contract(kind, outcome)
                 if fault and kind.spec.reach is Reach.WRITE:
                     return None, fault  # it may well have happened: its word counts for nothing now, so somebody must look
                 return replace(kept, took_s=took, tries=attempt, level=self.plugs.box.level.value), ""
             await self.plugs.clock.sleep(pause_s(attempt, self.plugs.clock.salt()[0] / 255))
             attempt += 1
 
-    def _stopped(self, deed: Deed) -> bool:
-        """Say whether a freeze came between two tries; one that cannot be read counts."""
+    def stopped(self, deed: Deed) -> bool:
+        """Say whether a freeze has come since; one that cannot be read counts."""
         try:
             return in_force(self.plugs.freezer.freezes(), deed.action, self.plugs.clock.now()) is not None
         except NotReady:
             return True
 
-    def _contract(self, kind: Kind, outcome: Outcome) -> tuple[Outcome, str]:
+    def contract(self, kind: Kind, outcome: Outcome) -> tuple[Outcome, str]:
         """Hold a result against its contract: garbage never reaches the next step. Also gives what is wrong with it."""
         result = wire.plain(outcome.result)
         fault = self.plugs.validator.fault(kind.spec.result, result) if outcome.ok else ""
