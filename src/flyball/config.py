@@ -53,7 +53,7 @@ class Times(Part):
 class Break(Part):
     """Pause where a figure passes a threshold."""
 
-    field: Literal["cost_micros", "targets"]
+    field: Literal["cost_micros", "targets", "share"] = Field(description="of one action: its cost, targets it touches, their share")
     op: Literal["gt", "ge"] = "gt"
     value: float
 

@@ -102,6 +102,8 @@ def world(tmp_path: Path) -> Iterator[Live]:
         doc["pace"] = {"default": {"burst": 1000, "every_s": 0.001}}
 
     live.edit("flyball.yaml", fast)
+    tables = live.folder / "policies" / "data.yaml"
+    tables.write_text(tables.read_text().replace("changes_10m: 20 ", "changes_10m: 100000 "))
     agent = (live.folder / "agents" / "remediator.yaml").read_text()
     (live.folder / "agents" / "outside.yaml").write_text(
         agent.replace("name: remediator", "name: outside")

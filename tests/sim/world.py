@@ -359,6 +359,7 @@ class SimKind:
         self.plan_fault: Exception | None = None
         self.undo_fault: Outcome | None = None
         self.undo_empty = not kind.reversible
+        self.blast: Doc = {}
 
     async def plan(self, hands: Hands) -> Recipe:
         self.life.point(f"plan {self.spec.name}")
@@ -366,7 +367,8 @@ class SimKind:
             raise self.plan_fault
         before = {"count": self.effects.count.get(hands.target.name, 0)}
         undo: Doc = {} if self.undo_empty else {"count": before["count"]}
-        return Recipe(before=before, undo=undo, argv=(("bump", hands.target.name),), keep_until=hands.now + hands.keep_s)
+        argv = (("bump", hands.target.name),)
+        return Recipe(before=before, undo=undo, argv=argv, blast=self.blast, keep_until=hands.now + hands.keep_s)
 
     async def do(self, hands: Hands, recipe: Recipe) -> Outcome:
         self.life.point(f"before do {self.spec.name}")

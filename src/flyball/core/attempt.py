@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flyball import wire
 from flyball.core.door import Door
-from flyball.core.gather import buckets
+from flyball.core.gather import buckets, changes
 from flyball.core.guard import guard
 from flyball.core.record import pin
 from flyball.core.visit import Visit
@@ -20,7 +20,9 @@ from flyball.model.ids import Json, ValueId
 from flyball.model.log import Change, Draw, Pass, Put, Settle
 from flyball.model.provenance import Integrity, Value
 from flyball.ports import Hands, Kind
+from flyball.rules.blast import acted_on
 from flyball.rules.checks.freeze import in_force
+from flyball.rules.checks.policy import bound
 from flyball.rules.decide import judge
 from flyball.rules.digest import NotCanonical, canonical, commit, digest, even
 from flyball.rules.lifecycle import move
@@ -42,7 +44,7 @@ class Attempt:
         """Keep the door."""
         self.door, self.plugs = door, door.plugs
 
-    def hands(self, deed: Deed, *, undo: bool = False) -> Hands:
+    def hands(self, deed: Deed, *, undo: bool = False, keep_s: float = 0.0) -> Hands:
         """Give a kind what it needs to reach the world for one action."""
         action, rules = deed.action, self.plugs.rules
         return Hands(
@@ -52,7 +54,7 @@ class Attempt:
             caller=self.plugs.caller,
             key=f"{action.id}:undo" if undo else action.id,
             now=self.plugs.clock.now(),
-            keep_s=rules.undo_keep_s,
+            keep_s=max(rules.undo_keep_s, keep_s),
         )
 
     async def attempt(self, deed: Deed, judged: Judged, visit: Visit) -> Deed:
@@ -62,7 +64,7 @@ class Attempt:
             return await self._look(kind, deed, judged, visit)
         for loss in range(LOSSES):
             try:
-                recipe = await self.plan(kind, deed)
+                recipe = await self.plan(kind, deed, judged)
             except UserError as fault:
                 no = Decision(verdict=Verdict.DENY, check="plan", why=f"cannot be planned: {fault.what}: {fault.why}")
                 return await self.door.deny(deed, replace(judged, decision=no, opinions=(no,)), visit)
@@ -79,9 +81,9 @@ class Attempt:
         no = Decision(verdict=Verdict.DENY, check="race", why=f"lost the race for money, pace or approval {LOSSES} times")
         return await self.door.deny(deed, replace(judged, decision=no, opinions=(no,)), visit)
 
-    async def plan(self, kind: Kind, deed: Deed) -> Recipe:
+    async def plan(self, kind: Kind, deed: Deed, judged: Judged) -> Recipe:
         """Look at the target and write the recipe. Raises NotReady where it cannot be planned."""
-        recipe, fault = await guard(kind.plan(self.hands(deed)), kind.spec.timeout_s)
+        recipe, fault = await guard(kind.plan(self.hands(deed, keep_s=bound(judged.facts.policy, "keep_s", 0.0))), kind.spec.timeout_s)
         if recipe is None:
             raise NotReady(f"{deed.action.kind} on {deed.action.target}", fault)
         try:
@@ -111,13 +113,23 @@ class Attempt:
         elif judged.facts.standing is not None and (facts.zone is Zone.RED or (facts.policy is not None and facts.policy.effect == "ask")):
             draws.append(Draw(account=f"standing:{judged.facts.standing.id}", amount=1, cap=judged.facts.standing.uses))
             body["standing"] = judged.facts.standing.id
-        more = Change(puts=tuple(puts), draws=tuple(draws), passes=self._passes(started, facts.now))
+        puts += self._leases(started)
+        counted = Settle(account=changes(action.agent, facts.now), held=0, spent=1)
+        more = Change(puts=tuple(puts), draws=tuple(draws), passes=self._passes(started, facts.now), settles=(counted,))
         entries = (
             self.door.record.entry("action.decided", started, visit, self.door.record.decision_body(started, judged)),
             self.door.record.entry("action.intended", started, visit, body),
         )
         await self.door.record.write(started, entries, visit, more=more)
         return replace(started, version=started.version + 1)
+
+    def _leases(self, deed: Deed) -> list[Put]:
+        """Give the leases that a change takes on what it acts on beside its session's own target: they end with the session."""
+        told = self.plugs.kinds[deed.action.kind].spec.egress  # a notice about a target does not change it
+        names = () if told else sorted(acted_on(deed.action.target, deed.recipe))
+        rows = ((name, self.plugs.store.find("lease", name)) for name in names)
+        free = ((name, row.version if row else 0) for name, row in rows if row is None or row.state != "held")
+        return [Put(table="lease", id=name, expect=at, body={}, state="held", session=deed.action.session) for name, at in free]
 
     def _passes(self, deed: Deed, now: float) -> tuple[Pass, ...]:
         burst, interval_s = self.door.facts.rate(deed.action.kind)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from flyball import wire
 from flyball.core.visit import Visit
-from flyball.model.action import Deed, Status
+from flyball.model.action import Action, Deed, Status
 from flyball.model.decision import Judged
 from flyball.model.ids import Digest, Doc
 from flyball.model.log import Change, Entry, Put
@@ -100,6 +100,12 @@ class Record:
 def pin(noun: object) -> Digest:
     """Give the digest of any noun: whole floats are written as integers, as RFC 8785 does."""
     return digest(even(wire.plain(noun)))
+
+
+def sealed(action: Action) -> Action:
+    """Give an action with the digest over all that will be done, and for whom. Raises NotCanonical."""
+    whole = {name: getattr(action, name) for name in ("agent", "session", "kind", "kind_digest", "target", "args")}
+    return replace(action, digest=digest({**whole, "purpose": action.purpose.value, "verify": even(wire.plain(action.verify))}))
 
 
 def row_of(deed: Deed) -> Put:
