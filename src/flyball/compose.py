@@ -191,7 +191,7 @@ async def build(folder: Path, *, takeover: bool = False, accept: tuple[str, ...]
         clock=clock,
         policy=policy,
         box=Keep(box, whole.state / "runs", store.held),
-        caller=HttpCaller(),
+        caller=HttpCaller(held=store.held),
         engine=engine,
         freezer=FileFreezer(whole.state),
         tracer=OtelTracer(),
