@@ -91,6 +91,21 @@ async def test_a_signal_about_a_dependency_waits_for_the_session_that_mends_it()
     assert {row.body["target"] for row in world.store.rows("session")} == {"web", "db"}
 
 
+async def test_what_a_session_did_takes_a_moment_to_show_before_the_next_alert_is_taken_up() -> None:
+    world = estate(steps(propose("sim.long", "web"), finish("fixed")))
+    await world.open(target="web")
+    for name in ("Slow", "Errors"):
+        await world.signal(name=name, target="web")
+    await world.run(until_s=65.0)
+    assert [row.body["outcome"] for row in world.store.rows("session")] == ["fixed"]
+    await world.signal(name="Slow", target="web", firing=False, delivery="slow-over")
+    await world.signal(name="New", target="web")  # a trouble that began after that work
+    await world.run(until_s=1.0)
+    assert [row.body["key"] for row in world.store.rows("session")][1:] == ["sim:New:web"]
+    await world.run(until_s=200.0)
+    assert {row.body["key"] for row in world.store.rows("session")} == {"sim:Down:web", "sim:New:web", "sim:Errors:web"}
+
+
 async def test_the_loser_of_a_race_for_a_dependency_is_held() -> None:
     world = estate(steps(ask()))
     for target in ("web", "mail"):

@@ -159,15 +159,8 @@ class Approvals:
         row = self.plugs.store.find("session", approval.session)
         if row is None:
             raise NotFound(f"there is no session {approval.session!r}")
-        current = Put(
-            table="session",
-            id=row.id,
-            expect=row.version,
-            body={**row.body, "current": new.id},
-            state=row.state,
-            session=row.session,
-            due_at=row.due_at,
-        )
+        body, at = {**row.body, "current": new.id}, row.version
+        current = Put(table="session", id=row.id, expect=at, body=body, state=row.state, session=row.session, due_at=row.due_at)
         return (row_of(old), row_of(Deed(action=new, status=Status.PROPOSED)), current)
 
     def _edit(self, action: Action, who: Who, args: Doc) -> Action:
@@ -191,13 +184,8 @@ class Approvals:
     async def end(self, approval: Approval, visit: Visit, state: ApprovalState) -> None:
         """Record that time ran out (expired) or that nobody needs the answer any more (void). Either denies for good."""
         ended = replace(approval, state=state)
-        entry = Entry(
-            name=f"approval.{state.value}",
-            who="service:clock",
-            session=approval.session,
-            action=approval.id,
-            body={"digest": approval.digest},
-        )
+        body = {"digest": approval.digest}
+        entry = Entry(name=f"approval.{state.value}", who="service:clock", session=approval.session, action=approval.id, body=body)
         fence = (visit.session.id, visit.session.epoch)
         await self.plugs.store.commit(Change(entries=(entry,), puts=(self._put(ended),), fence=fence))
 

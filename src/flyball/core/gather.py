@@ -17,6 +17,7 @@ from flyball.model.approval import Approval
 from flyball.model.decision import Facts
 from flyball.model.grant import Freeze, Sort, Standing
 from flyball.model.ids import Digest
+from flyball.model.log import Row
 from flyball.model.money import Account, Bucket
 from flyball.model.policy import PolicyAnswer
 from flyball.ports import Plugs
@@ -25,6 +26,7 @@ from flyball.rules.provenance import lowest
 from flyball.rules.zone import zone_of
 
 WINDOW_S = 600.0
+SHOWN_S = 10.0
 
 
 class Gather:
@@ -76,7 +78,7 @@ class Gather:
             ),
             breakpoints=rules.breakpoints if kind and kind.spec.reach is Reach.WRITE else (),
             changes=self._changes(action.agent, now),
-            others=self.others(action, recipe),
+            others=self.others(action, recipe, now if waited else 0.0),
             waited=waited,
             attempt=attempt,
             shadow=rules.shadow or visit.session.shadow,
@@ -97,10 +99,10 @@ class Gather:
         """Give burst and interval of a kind."""
         return self.plugs.rules.rates.kinds.get(kind, self.plugs.rules.rates.default)
 
-    def others(self, action: Action, recipe: Recipe | None) -> tuple[str, ...]:
-        """Give the other sessions that are at work on what an action changes."""
-        rows = (self.plugs.store.find("lease", name) for name in sorted(acted_on(action.target, recipe)))
-        return tuple(row.session for row in rows if row and row.state == "held" and row.session != action.session)
+    def others(self, action: Action, recipe: Recipe | None, now: float) -> tuple[str, ...]:
+        """Give the other sessions that are at work on what an action changes, or were a moment before `now`."""
+        rows = [row for name in sorted(acted_on(action.target, recipe)) if (row := self.plugs.store.find("lease", name))]
+        return tuple(row.session for row in rows if row.session != action.session and (row.state == "held" or now < shown_at(row)))
 
     def _changes(self, agent: str, now: float) -> int:
         """Count an agent's changes in ten minutes: those of this window, and of the last one its share that still lies within."""
@@ -152,6 +154,12 @@ class Gather:
         """Give the distinct people whose yes counts now: somebody who has left the group since does not."""
         said_yes = {vote.by for vote in approval.votes if vote.verb == "approve"}
         return tuple(sorted(who for who in said_yes if not self.may_vote(approval, who)))
+
+
+def shown_at(lease: Row) -> float:
+    """Give when what the holder of a free lease has done can be seen by whatever raises alerts."""
+    freed_at = lease.body.get("freed_at")
+    return freed_at + SHOWN_S if isinstance(freed_at, int | float) else 0.0
 
 
 def changes(agent: str, now: float) -> str:

@@ -111,9 +111,8 @@ class House:
         session = self.load_session(deed.action.session)
         kept = deed.recipe.keep_until if deed.recipe else 0.0
         if not undoable(deed):
-            raise Moved(
-                f"action {name} cannot be rolled back", f"it is {deed.status.value} or has no undo", f"flyball sessions show {session.id}"
-            )
+            why = f"it is {deed.status.value} or has no undo"
+            raise Moved(f"action {name} cannot be rolled back", why, f"flyball sessions show {session.id}")
         if kept and self.plugs.clock.now() > kept:
             raise Moved(f"action {name} cannot be rolled back any more", "its undo is no longer kept", "repair by a new task spec")
         words = Words(origin=str(who.principal.id), integrity=Integrity.PRINCIPAL)
@@ -125,9 +124,8 @@ class House:
         who.gives(reason)
         deed = self.load_deed(name)
         if deed.status is not Status.STUCK or verdict not in ("done", "failed"):
-            raise BadInput(
-                f"action {name} is {deed.status.value}", "only a stuck one is settled, as done or failed", "flyball sessions show"
-            )
+            why = "only a stuck one is settled, as done or failed"
+            raise BadInput(f"action {name} is {deed.status.value}", why, "flyball sessions show")
         body = {"verdict": verdict, "reason": reason}
         entry = Entry(name="action.ruled", who=who.principal.id, session=deed.action.session, action=name, origin=who.origin, body=body)
         ruled = replace(deed, why=f"{deed.why}; {who.principal.id} says {verdict}: {reason}")

@@ -75,7 +75,8 @@ class Sessions:
     def released(self, session: Session) -> tuple[Put, ...]:
         """Give what frees every lease that a session holds: on its own target, and on what else it acted on."""
         held = self.plugs.store.rows("lease", session=session.id, state="held")
-        return tuple(Put(table="lease", id=one.id, expect=one.version, body={}, state="free") for one in held)
+        body = {"freed_at": self.plugs.clock.now()}
+        return tuple(Put(table="lease", id=one.id, expect=one.version, body=body, state="free", session=session.id) for one in held)
 
     def adopt(self, session: Session, who: tuple[Who, Who]) -> None:
         """Hold the keys of a session that this process has just opened or taken over, and the epoch that they hold for."""
