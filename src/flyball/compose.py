@@ -26,7 +26,8 @@ from flyball.backends.clock import SystemClock
 from flyball.backends.engine_asyncio import AsyncioEngine
 from flyball.backends.freezer_file import FileFreezer
 from flyball.backends.sandbox import choose
-from flyball.backends.sandbox.orphan import Leash, end_boxes_of
+from flyball.backends.sandbox.keep import Keep
+from flyball.backends.sandbox.orphan import end_boxes_of
 from flyball.backends.store.sqlite import SqliteStore
 from flyball.backends.tail_file import FileTail
 from flyball.backends.tracer_otel import OtelTracer
@@ -189,8 +190,8 @@ async def build(folder: Path, *, takeover: bool = False, accept: tuple[str, ...]
         store=store,
         clock=clock,
         policy=policy,
-        box=Leash(box, store.held),
-        caller=HttpCaller(),
+        box=Keep(box, whole.state / "runs", store.held),
+        caller=HttpCaller(held=store.held),
         engine=engine,
         freezer=FileFreezer(whole.state),
         tracer=OtelTracer(),

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from flyball.errors import BadInput, NotFound
 from flyball.model.action import Zone
@@ -53,7 +53,7 @@ class Times(Part):
 class Break(Part):
     """Pause where a figure passes a threshold."""
 
-    field: Literal["cost_micros", "targets"]
+    field: Literal["cost_micros", "targets", "share"] = Field(description="of one action: its cost, targets it touches, their share")
     op: Literal["gt", "ge"] = "gt"
     value: float
 
@@ -143,6 +143,52 @@ class Manifest(Part):
     enabled: bool = True
 
 
+class Bind(Part):
+    """A folder or file that a command sees."""
+
+    source: str = Field(pattern="^/", description="path on this host")
+    target: str = Field("", description="path that the command sees; empty: the same")
+    write: bool = False
+
+
+class Rule(Part):
+    """What an argument may be: one of `enum`, an integer from `min` to `max`, or text that `pattern` matches whole."""
+
+    enum: list[str | int] = Field(default_factory=list)
+    min: int | None = None
+    max: int | None = None
+    pattern: str = Field("", description="regular expression; what it lets in never begins with a dash, and observed text needs a person")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if [bool(self.enum), self.min is not None and self.max is not None, bool(self.pattern)].count(True) != 1:
+            raise ValueError("give one of: enum, min and max, pattern")
+        re.compile(self.pattern)
+        return self
+
+
+class Command(Part):
+    """Something that `command.run` may run on a target. An agent chooses its name and values that fit, never a word of its argv."""
+
+    argv: list[str] = Field(min_length=1, description="program and words; {name} in a word stands for the argument of that name")
+    args: dict[str, Rule] = Field(default_factory=dict, description="every argument by name; each has to be given")
+    timeout_s: float = Field(3600, gt=0, le=604_800, description="it is ended then")
+    max_output: int = Field(8_388_608, gt=0, description="bytes kept of what it says")
+    memory_bytes: int = Field(2_147_483_648, gt=0)
+    mounts: list[Bind] = Field(default_factory=list, description="what it sees of this host, beside /usr and its kin")
+    net: Literal["none", "host"] = "none"
+    ok: list[int] = Field(default_factory=lambda: [0], description="exit statuses that mean it worked")
+    targets: list[str] = Field(default_factory=list, description="other targets that it touches")
+    cost_micros: int = Field(0, ge=0, description="what one run costs, set aside before it begins")
+
+    @model_validator(mode="after")
+    def _every(self) -> Self:
+        for name in re.findall(r"\{(\w+)\}", " ".join(self.argv)):
+            if name not in self.args:
+                raise ValueError(f"the argv names {{{name}}}, and args has no such rule")
+        return self
+
+
 class Service(Part):
     """One target of the catalogue."""
 
@@ -153,6 +199,9 @@ class Service(Part):
     owner: str = ""
     depends_on: list[str] = Field(default_factory=list)
     facts: dict[str, Any] = Field(default_factory=dict, description="control argv, health_url, paths, log, repo: what kinds need")
+    commands: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,63}$")], Command] = Field(
+        default_factory=dict, description="what command.run may run, by name"
+    )
 
 
 class Catalogue(Part):
@@ -188,6 +237,7 @@ class Whole:
         self.project = read(Project, folder / "flyball.yaml")
         self.state = folder / self.project.state
         services = read(Catalogue, folder / self.project.catalogue).services
+        self._touched = {name for one in services for each in one.commands.values() for name in each.targets}
         self.catalogue = {one.name: _target(one) for one in services}
         paths = sorted((folder / self.project.agents).glob("*.yaml"))
         self.agents = {one.name: one for one in (_agent(read(Manifest, path)) for path in paths)}
@@ -207,6 +257,7 @@ class Whole:
                 for name in one.depends_on
                 if name not in known
             ),
+            *(f"a command touches no service {name!r}" for name in sorted(self._touched - known)),
         ]
         if faults:
             raise BadInput(f"{self.folder / 'flyball.yaml'}: {faults[0]}", "the project's files contradict each other", "mend the name")
@@ -243,7 +294,7 @@ def _target(one: Service) -> Target:
         sensitivity=one.sensitivity,
         owner=one.owner,
         depends_on=tuple(one.depends_on),
-        facts=one.facts,
+        facts={**one.facts, **({"commands": {name: each.model_dump() for name, each in one.commands.items()}} if one.commands else {})},
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from flyball.model.action import Action, Outcome, Recipe, Seen
 
@@ -95,7 +95,7 @@ class Hands:
 
     action: Action
     target: Target
-    box: Box
+    box: Keeper
     caller: Caller
     key: str  # idempotency key: the action's id, an undo adds ":undo"
     now: float
@@ -109,6 +109,26 @@ class Box(Protocol):
 
     async def run(self, run: Run) -> Ran:
         """Run one argv vector; children die with it. Raises NotReady where this level may not run it."""
+        ...
+
+
+class Keeper(Box, Protocol):
+    """A box that also keeps runs which outlive this server, each under a name of its own. A name is begun once."""
+
+    async def begin(self, name: str, run: Run) -> None:
+        """Start one and return; a name that was begun is left as it is. Raises NotReady where this level may not run it."""
+        ...
+
+    def find(self, name: str) -> Ran | Seen:
+        """Give how one ended, or RUNNING, ABSENT, UNSURE. `out` is then the end of all it said, `out_truncated` that not all was kept."""
+        ...
+
+    def read(self, name: str, after: int, most: int) -> bytes:
+        """Give what one has said so far, from byte `after` (negative: from the end), at most `most` bytes."""
+        ...
+
+    async def end(self, name: str) -> None:
+        """End one that goes on, and wait until it has ended."""
         ...
 
 
@@ -129,12 +149,12 @@ class Kind(Protocol):
         """Look at the target (reads only) and write down the pre-state, the exact argv, the preview and how to undo."""
         ...
 
-    async def do(self, hands: Hands, recipe: Recipe) -> Outcome:
-        """Do it. Known failures are an Outcome with ok=False."""
+    async def do(self, hands: Hands, recipe: Recipe) -> Outcome | None:
+        """Do it. Known failures are an Outcome with ok=False. None: it may go on without this process; `probe` says how it stands."""
         ...
 
-    async def probe(self, hands: Hands, recipe: Recipe) -> Seen:
-        """Look whether the effect happened, without changing anything."""
+    async def probe(self, hands: Hands, recipe: Recipe) -> Seen | Outcome:
+        """Look whether the effect happened, without changing anything. The Outcome, where the world still tells the whole of it."""
         ...
 
     async def undo(self, hands: Hands, recipe: Recipe) -> Outcome:
@@ -143,6 +163,15 @@ class Kind(Protocol):
 
     async def undone(self, hands: Hands, recipe: Recipe) -> Seen:
         """Look whether the pre-state is back."""
+        ...
+
+
+@runtime_checkable
+class Lasting(Kind, Protocol):
+    """A kind whose deeds go on after `do`: its probe says RUNNING until they have ended."""
+
+    async def end(self, hands: Hands, recipe: Recipe) -> None:
+        """End what goes on, because it was called off; ended already is well."""
         ...
 
 
@@ -254,7 +283,7 @@ class Plugs:
     store: Store
     clock: Clock
     policy: Policy
-    box: Box
+    box: Keeper
     caller: Caller
     engine: Engine
     freezer: Freezer

@@ -87,7 +87,7 @@ max_fixes: 4
 budget_micros: 1000000
 """
 
-KINDS = ("host.read", "http.probe", "process.restart", "file.quarantine", "git.revert", "notify")
+KINDS = ("host.read", "http.probe", "process.restart", "file.quarantine", "git.revert", "notify", "command.run")
 
 EXAMPLE_SERVICES: list[dict[str, Any]] = [
     {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flyball.backends.caller_http import HttpCaller
-from flyball.errors import BadInput, Denied
+from flyball.errors import BadInput, Denied, NotReady
 from flyball.kinds.http_probe import KIND
 from flyball.model.call import Fetch
 from kindbox import hands
@@ -21,7 +21,11 @@ async def serving(answer: Server, context: ssl.SSLContext | None = None) -> Asyn
     """A server that answers each call's head with raw bytes and hangs up."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError:  # the client said nothing
+            writer.close()
+            return
         length = next((int(row.split(b":")[1]) for row in head.split(b"\r\n") if row.lower().startswith(b"content-length")), 0)
         writer.write(answer(head + await reader.readexactly(length)))
         await writer.drain()
@@ -206,3 +210,21 @@ async def test_a_probe_needs_a_health_url() -> None:
     for facts in ({}, {"health_url": "file:///etc/passwd"}, {"health_url": "http://a@b/"}, {"health_url": 5}):
         with pytest.raises(BadInput, match="health_url"):
             await KIND.plan(hands("http.probe", {}, facts))
+
+
+async def test_a_server_that_holds_its_state_no_more_sends_nothing() -> None:
+    heads: list[bytes] = []
+
+    def hear(head: bytes) -> bytes:
+        heads.append(head)
+        return FRAMINGS[0][0]
+
+    async with serving(hear) as port:
+        url, held = f"http://127.0.0.1:{port}/", [True]
+        caller = HttpCaller(held=lambda: held[0])
+        assert (await caller.fetch(Fetch(method="GET", url=url), [url])).status == 200
+        held[0] = False
+        with pytest.raises(NotReady) as refused:
+            await caller.fetch(Fetch(method="POST", url=url, body=b"x"), [url])
+        assert refused.value.why == "another server has taken this state over"
+    assert len(heads) == 1

@@ -60,6 +60,7 @@ def test_two_prometheus_fingerprints_of_one_service_are_one_trouble() -> None:
     doc["alerts"].append(twin)
     first, second = read(doc)
     assert first.key == second.key
+    assert (first.part, second.part) == ("f0e1d2c3b4a59687", "0000000000000000")
 
 
 def test_control_and_direction_characters_become_visible() -> None:

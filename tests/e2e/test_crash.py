@@ -102,6 +102,9 @@ def world(tmp_path: Path) -> Iterator[Live]:
         doc["pace"] = {"default": {"burst": 1000, "every_s": 0.001}}
 
     live.edit("flyball.yaml", fast)
+    for name, asks in (("data.yaml", "changes_10m: 20 "), ("cases/raise.yaml", "last_10m: 20}")):
+        path = live.folder / "policies" / name
+        path.write_text(path.read_text().replace(asks, asks.replace("20", "100000")))
     agent = (live.folder / "agents" / "remediator.yaml").read_text()
     (live.folder / "agents" / "outside.yaml").write_text(
         agent.replace("name: remediator", "name: outside")

@@ -120,8 +120,7 @@ REVERT, MOVE = ("git.revert", "web"), ("file.quarantine", "web")
 def test_what_can_be_fixed_is_fixed_and_proven(met: dict[str, Met | AssertionError], name: str, did: list[tuple[str, str]]) -> None:
     one = of(met, name)
     assert one.outcomes[0] == "fixed"
-    # Of two faults the second alert may still fire when the first session ends: its own session then finds the service well.
-    assert set(one.outcomes) <= {"fixed", "resolved"} | ({"escalated"} if name == "double" else set()), one.sessions
+    assert set(one.outcomes) == {"fixed"}, one.sessions
     assert one.decided("allow") == did
     assert one.left == []
     assert [entry["body"]["verified"] for entry in one.log if entry["name"] == "action.verified"].count(True) >= 1
@@ -129,10 +128,9 @@ def test_what_can_be_fixed_is_fixed_and_proven(met: dict[str, Met | AssertionErr
 
 def test_what_a_service_depends_on_is_restarted_and_the_service_is_not(met: dict[str, Met | AssertionError]) -> None:
     one = of(met, "dependency")
-    assert one.outcomes[0] == "fixed"
-    # The alert on web opens a session of its own beside the store's: it fixes the same, or finds it mended while it looks.
-    assert set(one.outcomes) <= {"fixed", "resolved", "escalated"}
-    assert one.decided("allow") in ([STORE], [STORE, STORE])
+    # The alert on web opens a session of its own beside the store's: it waits for that one, and then finds it mended.
+    assert (one.outcomes[0], set(one.outcomes[1:]) <= {"resolved"}) == ("fixed", True), one.sessions
+    assert one.decided("allow") == [STORE]
     assert one.left == []
     assert one.pids[0] == one.pids[1] is not None
 
@@ -161,7 +159,7 @@ def test_red_waits_for_a_person(met: dict[str, Met | AssertionError]) -> None:
     for name in ("config", "slow", "verbose"):
         assert REVERT in of(met, name).decided("hold")
     for name in ("kill", "inject", "dependency", "disk"):
-        assert of(met, name).decided("hold") == []
+        assert [entry for entry in of(met, name).log if entry["name"] == "approval.asked"] == []
 
 
 def test_a_wrong_first_hypothesis_is_put_back(met: dict[str, Met | AssertionError]) -> None:
@@ -178,5 +176,5 @@ def test_an_instruction_in_a_log_line_becomes_no_action(met: dict[str, Met | Ass
 
 
 def test_two_faults_at_once_are_both_fixed(met: dict[str, Met | AssertionError]) -> None:
-    assert len(of(met, "double").sessions) in (1, 2)  # the first may have cleared the second's alert
+    assert len(of(met, "double").sessions) == 1  # which cleared the other's alert too
     assert of(met, "double").left == []

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import http.server
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from live import Live, count_of, counting, spec, until
+from live import ENV, Live, count_of, counting, spec, until
 
 NAMES = ("unit0", "unit1")
 
@@ -96,3 +99,58 @@ def lost(old: Live, session: str, key: str) -> object:
         return restart(old, "unit1", "cut", key)
     except OSError as fault:
         return fault
+
+
+CALLS = """
+import asyncio, sys
+from pathlib import Path
+from flyball import compose
+from flyball.errors import NotReady
+from flyball.model.call import Fetch
+
+async def main(folder, url):
+    server = await compose.build(Path(folder))
+    for _ in sys.stdin:
+        try:
+            print((await server.house.plugs.caller.fetch(Fetch(method="POST", url=url), [url])).status, flush=True)
+        except NotReady as fault:
+            print(fault.why, flush=True)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+class Listener(http.server.BaseHTTPRequestHandler):
+    """Counts what is posted to it."""
+
+    count = 0
+
+    def do_POST(self) -> None:
+        Listener.count += 1
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_a_server_that_was_pushed_aside_calls_nobody(tmp_path: Path) -> None:
+    live, listener = Live(tmp_path / "project"), http.server.ThreadingHTTPServer(("127.0.0.1", 0), Listener)
+    live.write([])
+    threading.Thread(target=listener.serve_forever, daemon=True).start()
+    argv = [sys.executable, "-c", CALLS, str(live.folder), f"http://127.0.0.1:{listener.server_port}/"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENV, text=True, bufsize=1) as old:
+        assert old.stdin is not None
+        assert old.stdout is not None
+        try:
+            for taken, said in ((False, "204\n"), (True, "another server has taken this state over\n")):
+                if taken:
+                    live.start("--takeover")
+                old.stdin.write("call\n")
+                assert old.stdout.readline() == said
+            assert Listener.count == 1
+        finally:
+            live.kill()
+            listener.shutdown()
+            listener.server_close()
+            old.kill()

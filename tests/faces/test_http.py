@@ -11,7 +11,7 @@ import pytest
 
 from flyball import compose, project
 from flyball.faces.http.guard import MOST_BODY
-from flyball.faces.http.work import act_at_once
+from flyball.faces.http.work import act_at_once, decoded
 
 REASON = "a test says so"
 
@@ -159,3 +159,18 @@ async def test_a_freeze_is_listed_thawed_and_lifted(desk: Desk) -> None:
     assert (await desk.call("POST", f"/v1/freezes/{made['id']}/thaw", json={"reason": REASON, "for_s": 60})).status_code == 200
     assert (await desk.call("DELETE", f"/v1/freezes/{made['id']}", json={"reason": REASON})).status_code == 200
     assert [one for one in desk.names() if one.startswith("freeze.")] == ["freeze.set", "freeze.thawed", "freeze.lifted"]
+
+
+@pytest.mark.parametrize("cut", range(len("a\u00e9\u20ac\U0001f600z".encode()) + 1))
+def test_output_is_cut_between_characters(cut: int) -> None:
+    whole = "a\u00e9\u20ac\U0001f600z".encode()
+    text, size = decoded(whole[:cut], final=False)
+    rest, more = decoded(whole[size:], final=True)
+    assert (text + rest, size + more) == (whole.decode(), len(whole))
+    assert decoded(b"\xff\xe2\x82", final=True) == ("\\xff\\xe2\\x82", 3)
+
+
+async def test_output_is_read_with_a_key_that_may_read(desk: Desk) -> None:
+    made = (await desk.call("POST", "/v1/keys", json={"principal": "person:emma", "scopes": ["approve"], "ttl_s": 60})).json()
+    assert (await desk.call("GET", "/v1/actions/s-1.1/output", key=made["key"])).status_code == 403
+    assert (await desk.call("GET", "/v1/actions/s-1.1/output")).status_code == 404

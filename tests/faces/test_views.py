@@ -220,6 +220,19 @@ async def test_permits_say_who_may_what_and_why_not(desk: Desk) -> None:
     assert [(one["may"], one["why"]) for one in off][1] == (False, "the kind conf.revert is not enabled")
 
 
+async def test_permits_look_at_no_more_of_a_long_log_than_of_a_short_one(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    plugs = desk.house.plugs
+    specs = {name: kind.spec for name, kind in plugs.kinds.items()}
+    monkeypatch.setattr(permit, "LATEST", 3)
+    asked: list[str] = []
+    find = plugs.store.find
+    monkeypatch.setattr(plugs.store, "find", lambda table, row: asked.append(row) or find(table, row))
+    await plugs.store.commit(Change(entries=tuple(Entry(name="action.done", who="agent:mender", action=f"s-x.{n}") for n in range(50))))
+    rows = permit.permits(plugs.store, plugs.rules, specs, plugs.clock.now())
+    assert rows[1]["last_used"] == 0.0
+    assert asked == ["s-x.47", "s-x.48", "s-x.49"]
+
+
 async def test_the_card_holds_what_a_person_decides_by(desk: Desk) -> None:
     card = approval.find(desk.house.plugs.store, WANTED.id, {"conf.revert": "Take back a change"})
     assert card is not None

@@ -185,6 +185,7 @@ def cases(draw: st.DrawFn, *, by: str = "", reach: Reach | None = None) -> Case:
         before_digest=BEFORE,
         level=draw(st.sampled_from([Level.BWRAP.value, Level.SANDLOCK.value])),
         breakpoints=(point,) if by != "standing" else (),
+        others=(),
         extra={"targets": 1.0, "cost_micros": float(cost)},
     )
     return Case(action=action, facts=facts, by=by)
@@ -428,6 +429,9 @@ BREAKS: dict[str, Break] = {
     ),
     "breakpoint reached": fact("breakpoint", HOLD, by="none", breakpoints=(Breakpoint(field="targets", op="ge", value=1),)),
     "breakpoint on an unknown figure": fact("breakpoint", HOLD, by="none", breakpoints=(Breakpoint(field="moons", op="gt", value=1),)),
+    "another session is at work there": fact("lease", HOLD, reach=Reach.WRITE, others=("s-2",)),
+    "another session was at work there": fact("lease", DENY, reach=Reach.WRITE, waited=True),
+    "nobody knows who is at work there": fact("lease", DENY, reach=Reach.WRITE, others=None),
     "shadow mode": fact("shadow", reach=Reach.WRITE, shadow=True),
 }
 

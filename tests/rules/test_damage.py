@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flyball.rules.damage import Break, Damage, first_break
+from flyball.backends.store.damage import Break, Damage, first_break
 from flyball.rules.merkle import Frontier, Head, NodeAt, leaf_hash, root_of
 
 

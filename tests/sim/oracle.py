@@ -70,7 +70,8 @@ def check_log(world: World) -> None:
 
 
 def check_effects(world: World) -> None:
-    """Nothing was done twice, nothing undone twice, nothing red or blunt was even called twice."""
+    """Nothing was done or begun twice, nothing undone twice, nothing red or blunt was even called twice."""
+    assert len(set(world.effects.begun)) == len(world.effects.begun), f"begun twice: {world.effects.begun}"
     for deed in deeds(world):
         kind, name = world.specs.get(deed.action.kind), deed.action.id
         if kind is None or kind.reach is Reach.READ:

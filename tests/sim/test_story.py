@@ -974,3 +974,22 @@ async def test_shadow_mode_changes_nothing_and_says_what_it_would_have_done() ->
     decided = [one.entry for one in world.store.entries(action=world.deed(2).action.id, name="action.decided")]
     opinions: Any = decided[0].body["opinions"]
     assert ["hold", "approval"] in [one[:2] for one in opinions]
+
+
+async def test_one_instance_that_recovers_does_not_clear_the_trouble_of_another() -> None:
+    resolved = (Expect(kind="signal.resolved", within_s=30.0),)
+    world = build(1, steps(propose("sim.green", verify=resolved), finish()))
+    await world.signal(part="a", delivery="1")
+    await world.signal(part="b", delivery="2")
+    await world.run()
+    await world.signal(part="a", firing=False, delivery="3")
+    await world.run(until_s=5.0)
+    row = world.store.find("signal", "sim:Down:web")
+    assert row is not None
+    assert (row.state, row.body["firing"], row.body["parts"]) == ("firing", True, ["b"])
+    assert world.deed().verified is None
+    await world.signal(part="b", firing=False, delivery="4")
+    await world.run(until_s=5.0)
+    assert world.deed().verified is True
+    assert world.session().outcome == "fixed"
+    check_all(world)

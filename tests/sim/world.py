@@ -39,6 +39,7 @@ from flyball.rules.pace import passes, take
 
 BEGIN = 1_790_000_000.0
 DAY_S = 86_400.0
+LONG_S = 60.0
 VALIDATOR = JsonSchemaValidator()
 """One for all worlds: schemas are compiled once."""
 JUMPS = 5_000
@@ -285,6 +286,9 @@ class SimBox:
     async def run(self, run: Run) -> Ran:
         raise NotReady(f"the simulated box runs nothing, not even {run.argv}")
 
+    def read(self, name: str, after: int, most: int) -> bytes:
+        return b""
+
 
 class SimCaller:
     """Calls nothing."""
@@ -334,6 +338,9 @@ class Effects:
         self.log: list[tuple[str, str]] = []  # (do or undo, key)
         self.calls: list[tuple[str, str]] = []
         self.broken: set[str] = set()  # targets on which nothing helps
+        self.begun: list[str] = []  # deeds that went on
+        self.going: dict[str, float] = {}  # those that still do, without any process, and when they end
+        self.over: dict[str, Outcome] = {}  # how those ended
 
     def times(self, what: str, key: str) -> int:
         return self.log.count((what, key))
@@ -352,6 +359,7 @@ class SimKind:
         self.plan_fault: Exception | None = None
         self.undo_fault: Outcome | None = None
         self.undo_empty = not kind.reversible
+        self.blast: Doc = {}
 
     async def plan(self, hands: Hands) -> Recipe:
         self.life.point(f"plan {self.spec.name}")
@@ -359,7 +367,8 @@ class SimKind:
             raise self.plan_fault
         before = {"count": self.effects.count.get(hands.target.name, 0)}
         undo: Doc = {} if self.undo_empty else {"count": before["count"]}
-        return Recipe(before=before, undo=undo, argv=(("bump", hands.target.name),), keep_until=hands.now + hands.keep_s)
+        argv = (("bump", hands.target.name),)
+        return Recipe(before=before, undo=undo, argv=argv, blast=self.blast, keep_until=hands.now + hands.keep_s)
 
     async def do(self, hands: Hands, recipe: Recipe) -> Outcome:
         self.life.point(f"before do {self.spec.name}")
@@ -406,6 +415,36 @@ class SimKind:
         if self.world.unsure:
             return Seen.UNSURE
         return Seen.HAPPENED if self.effects.times("undo", hands.key) else Seen.ABSENT
+
+
+class SimLong(SimKind):
+    """A deed that goes on for a minute, whatever becomes of the process that began it."""
+
+    async def do(self, hands: Hands, recipe: Recipe) -> Outcome | None:
+        self.life.point("before do sim.long")
+        self.effects.calls.append(("do", hands.key))
+        if hands.key not in {**self.effects.going, **self.effects.over}:
+            self.effects.begun.append(hands.key)
+            self.effects.going[hands.key] = self.world.clock.at + LONG_S
+        self.life.point("after do sim.long")
+        return None
+
+    async def probe(self, hands: Hands, recipe: Recipe) -> Seen | Outcome:
+        self.life.point("probe sim.long")
+        key, effects = hands.action.id, self.effects
+        if self.world.unsure:
+            return Seen.UNSURE
+        if key in effects.going and self.world.clock.at >= effects.going[key]:
+            del effects.going[key]
+            self.apply(hands)
+            effects.over[key] = Outcome(ok=True, result={"bumped": hands.target.name})
+        return effects.over.get(key, Seen.RUNNING if key in effects.going else Seen.ABSENT)
+
+    async def end(self, hands: Hands, recipe: Recipe) -> None:
+        self.life.point("before end sim.long")
+        if self.effects.going.pop(hands.action.id, None):
+            self.effects.over[hands.action.id] = Outcome(ok=False, error="it was called off")
+        self.life.point("after end sim.long")
 
 
 class SimSource:
@@ -482,6 +521,7 @@ POLICY = {
     "sim.yellow": answer("allow", "yellow"),
     "sim.red": answer("ask", "red", group="sre"),
     "sim.final": answer("ask", "red", group="sre"),
+    "sim.long": answer("allow", "green"),
 }
 SPECS = {
     "sim.read": spec("sim.read", Reach.READ),
@@ -490,6 +530,7 @@ SPECS = {
     "sim.yellow": spec("sim.yellow", Reach.WRITE),
     "sim.red": spec("sim.red", Reach.WRITE, sinks=("/text",)),
     "sim.final": spec("sim.final", Reach.WRITE, reversible=False, destructive=True),
+    "sim.long": spec("sim.long", Reach.WRITE, idempotent=True),
 }
 UP = Expect(kind="sim.read", at="/up", op="eq", value=True, within_s=5.0, every_s=1.0)
 
@@ -535,7 +576,7 @@ class World:
         self.life = Life(crash_at=crash_at)
         self.lives.append(self.life)
         self.store, self.engine = SimStore(self.disk, self.life, self.clock), SimEngine(self.clock)
-        self.kinds = {name: SimKind(one, self) for name, one in self.specs.items()}
+        self.kinds = {name: (SimLong if name == "sim.long" else SimKind)(one, self) for name, one in self.specs.items()}
         if self.tune is not None:
             self.tune(self)
         plugs = Plugs(

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import SplitResult, urlsplit
 
-from flyball.errors import Denied
+from flyball.errors import Denied, NotReady
 from flyball.model.call import Fetch, Fetched
 
 _MAX_HEAD = 32_768  # bytes of status line and headers
@@ -28,14 +28,17 @@ class _Malformed(Exception):
 
 
 class HttpCaller:
-    """Makes one call at a time to origins that are allowed."""
+    """Makes one call at a time to origins that are allowed, as long as this server holds its state."""
 
-    def __init__(self, context: ssl.SSLContext | None = None) -> None:
-        """Take the TLS context for https; by default the system's trusted roots."""
-        self._context = context or ssl.create_default_context()
+    def __init__(self, context: ssl.SSLContext | None = None, held: Callable[[], bool] = lambda: True) -> None:
+        """Take the TLS context for https, by default the system's trusted roots; `held` says whether the state is still this server's."""
+        self._context, self._held = context or ssl.create_default_context(), held
 
     async def fetch(self, fetch: Fetch, allowed: Sequence[str]) -> Fetched:
-        """Make one call. Network faults, time limits and garbage are `error`; raises Denied where the call itself is not allowed."""
+        """Make one call. Network faults, time limits and garbage are `error`.
+
+        Raises Denied where the call itself is not allowed, NotReady where another server has taken the state over.
+        """
         parts = _checked(fetch, allowed)
         loop = asyncio.get_running_loop()
         began, status, body, truncated, error = loop.time(), 0, b"", False, ""
@@ -56,6 +59,8 @@ class HttpCaller:
         """Connect, write, read; gives status, body and whether the body was longer than wanted."""
         reader, writer = await self._connect(parts)
         try:
+            if not self._held():  # asked last of all: connecting may take a while, and sends nothing
+                raise NotReady(f"no call to {parts.netloc}", "another server has taken this state over", "look there")
             writer.write(_written(fetch, parts))
             await writer.drain()
             while True:

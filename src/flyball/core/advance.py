@@ -35,8 +35,7 @@ class Advance:
         try:
             if session.agent not in self.plugs.rules.agents:
                 why = f"agent {session.agent} is not configured any more"
-                finish = Finish(outcome="escalated", summary=why, thought=Thought(summary=why))
-                await self._close(session, finish, steps_of(self.plugs.store, session))
+                await self._close(session, escalated(why), steps_of(self.plugs.store, session))
                 return
             session = await self.sessions.claim(session)
             while session.phase is not Phase.CLOSED:
@@ -50,7 +49,8 @@ class Advance:
             self.plugs.engine.wake(name)  # somebody else wrote the row in between: look again
 
     async def _park(self, session: Session, wait: Wait) -> None:
-        if (session.phase, session.waiting, session.wake_at) != (Phase.PARKED, wait.reason, wait.at):
+        same = (session.phase, session.waiting, bool(session.wake_at)) == (Phase.PARKED, wait.reason, bool(wait.at))
+        if not same or wait.at < session.wake_at:  # a time written down that is too early costs one look after a start
             session = await self.sessions.save(replace(session, phase=Phase.PARKED, waiting=wait.reason, wake_at=wait.at))
         if wait.at:
             self.plugs.engine.wake(session.id, wait.at)
@@ -73,7 +73,7 @@ class Advance:
             session = await self._step(session, answer)
         except (BadInput, TooLarge) as fault:
             why = f"the brain's answer cannot be written down: {fault.what}"
-            session = await self._close(session, Finish(outcome="escalated", summary=why, thought=Thought(summary=why)), steps)
+            session = await self._close(session, escalated(why), steps)
         return session, None
 
     async def _begun(self, session: Session) -> tuple[Session, Wait | None]:
@@ -82,8 +82,7 @@ class Advance:
             deed, wait = await self._in_hand(session)
         except (BadInput, TooLarge) as fault:
             why = f"{session.current} cannot be written down: {fault.what}"
-            finish = Finish(outcome="escalated", summary=why, thought=Thought(summary=why))
-            return await self._close(session, finish, steps_of(self.plugs.store, session)), None
+            return await self._close(session, escalated(why), steps_of(self.plugs.store, session)), None
         if wait is None:
             session = await self._settled(session, deed)
         return session, wait
@@ -99,7 +98,7 @@ class Advance:
             if isinstance(answer, Propose | Ask | Finish):
                 return answer
             why = f"the brain gave no answer: {fault or type(answer).__name__}"
-        return Finish(outcome="escalated", summary=why, thought=Thought(summary=why))
+        return escalated(why)
 
     async def _step(self, session: Session, answer: Answer) -> Session:
         """Write a brain's answer down before anything is done about it."""
@@ -176,14 +175,13 @@ class Advance:
         }
         entries, puts = self.sessions.ended_keys(session, "session closed")
         closed = await self.sessions.save(
-            closed, self.sessions.entry(session, "session.closed", body), *entries, puts=(*self._released(session), *puts)
+            closed, self.sessions.entry(session, "session.closed", body), *entries, puts=(*self.sessions.released(session), *puts)
         )
         self.sessions.forget(session.id)
         self.plugs.engine.wake("")  # a lease is free: signals that waited for it may open their own session
         return closed
 
-    def _released(self, session: Session) -> tuple[Put, ...]:
-        lease = self.plugs.store.find("lease", session.target)
-        if lease is None or lease.session != session.id:
-            return ()
-        return (Put(table="lease", id=lease.id, expect=lease.version, body={}, state="free"),)
+
+def escalated(why: str) -> Finish:
+    """End a session that a person must take over."""
+    return Finish(outcome="escalated", summary=why, thought=Thought(summary=why))

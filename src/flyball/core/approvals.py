@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 from flyball import wire
 from flyball.core.attempt import Attempt
 from flyball.core.door import Door
 from flyball.core.keys import Who
-from flyball.core.record import pin, row_of
+from flyball.core.record import pin, row_of, sealed
 from flyball.core.visit import Visit
 from flyball.errors import BadInput, Conflict, Denied, Moved, NotFound, UserError
 from flyball.model.action import Action, Deed, Reach, Recipe, Status
 from flyball.model.approval import Approval, ApprovalState, Review, Vote
 from flyball.model.decision import Decision, Judged, Verdict
-from flyball.model.grant import Sort
 from flyball.model.ids import ActionId, Doc
 from flyball.model.log import Change, Entry, Put
 from flyball.model.provenance import Integrity, Origin
-from flyball.rules.digest import NotCanonical, digest, even, freeze
+from flyball.rules.checks.policy import bound
+from flyball.rules.digest import NotCanonical, even, freeze
 from flyball.rules.pointer import MissingError, leaves, look
 
-REASON_LEAST = 12
-"""Characters of a justification: it goes into the log and is read by whoever comes after."""
 VERBS = {
     "approve": ApprovalState.APPROVED,
     "reject": ApprovalState.REJECTED,
@@ -45,7 +44,7 @@ class Approvals:
         action, facts = deed.action, judged.facts
         kind = self.plugs.kinds[action.kind]
         try:
-            recipe = await self.attempt.plan(kind, deed) if kind.spec.reach is Reach.WRITE else Recipe(before={}, undo={})
+            recipe = await self.attempt.plan(kind, deed, judged) if kind.spec.reach is Reach.WRITE else Recipe(before={}, undo={})
         except UserError as fault:
             no = Decision(verdict=Verdict.DENY, check="plan", why=f"cannot be planned: {fault.what}: {fault.why}")
             return await self.door.deny(deed, replace(judged, decision=no, opinions=(no,)), visit)
@@ -67,21 +66,13 @@ class Approvals:
             why=policy.reason if policy and asks else judged.decision.why,
             zone=facts.zone,
             asked_at=facts.now,
-            expires_at=facts.now + self.plugs.rules.approve_s,
+            expires_at=facts.now + min(self.plugs.rules.approve_s, bound(policy, "approve_within_s", inf)),
             recipe=recipe,
             card=visit.card,
         )
-        body: Doc = {
-            "digest": approval.digest,
-            "before": approval.before_digest,
-            "policy": approval.policy_digest,
-            "covers": list(approval.covers),
-            "group": approval.group,
-            "quorum": approval.quorum,
-            "rule": approval.rule,
-            "expires_at": approval.expires_at,
-            "again": old is not None,
-        }
+        told = wire.dump(approval)
+        body = {name: told[name] for name in ("digest", "covers", "group", "quorum", "rule", "expires_at")}
+        body |= {"before": approval.before_digest, "policy": approval.policy_digest, "again": old is not None}
         entries = (
             self.door.record.entry("action.decided", held, visit, self.door.record.decision_body(held, judged)),
             self.door.record.entry("approval.asked", held, visit, body),
@@ -147,10 +138,7 @@ class Approvals:
             raise Moved(f"approval {approval.id} has expired", "expiry always denies", "flyball sessions show " + approval.session)
         if shown != approval.digest:
             raise Moved(f"approval {approval.id} is for another digest", f"it binds to {approval.digest}", again)
-        if len(reason) < REASON_LEAST:
-            raise BadInput(
-                "a reason is missing", f"it goes into the log and takes {REASON_LEAST} characters or more", "say why, in a few words"
-            )
+        who.gives(reason)
         if verb == "approve" and approval.factor not in ("none", "key"):
             why = "this server cannot check that factor, and an unchecked one would be no factor"
             raise Denied(f"approval {approval.id} needs the factor {approval.factor!r}", why, "change `approvals` in the policy's data")
@@ -170,15 +158,8 @@ class Approvals:
         row = self.plugs.store.find("session", approval.session)
         if row is None:
             raise NotFound(f"there is no session {approval.session!r}")
-        current = Put(
-            table="session",
-            id=row.id,
-            expect=row.version,
-            body={**row.body, "current": new.id},
-            state=row.state,
-            session=row.session,
-            due_at=row.due_at,
-        )
+        body, at = {**row.body, "current": new.id}, row.version
+        current = Put(table="session", id=row.id, expect=at, body=body, state=row.state, session=row.session, due_at=row.due_at)
         return (row_of(old), row_of(Deed(action=new, status=Status.PROPOSED)), current)
 
     def _edit(self, action: Action, who: Who, args: Doc) -> Action:
@@ -190,23 +171,8 @@ class Approvals:
                 same = False
             mine = Origin(origin=f"principal:{who.principal.id}", integrity=Integrity.PRINCIPAL)
             labels[at] = action.provenance[at] if same else mine
-        whole = {
-            "agent": action.agent,
-            "session": action.session,
-            "kind": action.kind,
-            "kind_digest": action.kind_digest,
-            "target": action.target,
-        }
-        name = digest({**whole, "args": args, "purpose": action.purpose.value, "verify": wire.plain(action.verify)}, fold=True)
-        return replace(
-            action,
-            id=ActionId(f"{action.id}e1"),
-            args=args,
-            provenance=labels,
-            digest=name,
-            edited_by=who.principal.id,
-            proposed_at=self.plugs.clock.now(),
-        )
+        name, now = ActionId(f"{action.id}e1"), self.plugs.clock.now()
+        return sealed(replace(action, id=name, args=args, provenance=labels, edited_by=who.principal.id, proposed_at=now))
 
     def consumed(self, approval: Approval, action: Action) -> Put:
         """Give the row that uses an approval up for one digest: it goes into the transaction that writes the intent."""
@@ -217,13 +183,8 @@ class Approvals:
     async def end(self, approval: Approval, visit: Visit, state: ApprovalState) -> None:
         """Record that time ran out (expired) or that nobody needs the answer any more (void). Either denies for good."""
         ended = replace(approval, state=state)
-        entry = Entry(
-            name=f"approval.{state.value}",
-            who="service:clock",
-            session=approval.session,
-            action=approval.id,
-            body={"digest": approval.digest},
-        )
+        body = {"digest": approval.digest}
+        entry = Entry(name=f"approval.{state.value}", who="service:clock", session=approval.session, action=approval.id, body=body)
         fence = (visit.session.id, visit.session.epoch)
         await self.plugs.store.commit(Change(entries=(entry,), puts=(self._put(ended),), fence=fence))
 
@@ -234,25 +195,13 @@ class Approvals:
         if row is None:
             raise NotFound(f"there is no review {name!r}", "", "flyball reviews list")
         verdict, reason = str(said.get("verdict", "")), str(said.get("reason", "")).strip()
-        if who.principal.sort is not Sort.PERSON:
-            raise Denied(f"{who.principal.id} may not review", "only a person may", "sign in as a person")
-        if verdict not in ("fine", "wrong") or len(reason) < REASON_LEAST:
-            raise BadInput(
-                "a review is `fine` or `wrong`, with a reason",
-                f"the reason takes {REASON_LEAST} characters or more",
-                "say what you looked at",
-            )
+        who.gives(reason)
+        if verdict not in ("fine", "wrong"):
+            raise BadInput(f"{verdict!r} is no verdict", "a review is `fine` or `wrong`, with a reason", "say what you looked at")
         if row.state != "waiting":
             raise Moved(f"review {name} is {row.state}", "somebody has answered it", "flyball reviews list")
-        now = self.plugs.clock.now()
-        done = replace(
-            wire.parse(Review, row.body),
-            state=verdict,
-            by=who.principal.id,
-            reason=reason,
-            correction=str(said.get("correction", "")),
-            at=now,
-        )
+        now, by, correction = self.plugs.clock.now(), who.principal.id, str(said.get("correction", ""))
+        done = replace(wire.parse(Review, row.body), state=verdict, by=by, reason=reason, correction=correction, at=now)
         body: Doc = {"verdict": verdict, "reason": reason, "correction": done.correction, "overdue": now > done.due_at}
         entry = Entry(name="review.answered", who=who.principal.id, session=done.session, action=name, origin=who.origin, body=body)
         put = Put(table="review", id=name, expect=row.version, body=wire.dump(done), state=verdict, session=done.session)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flyball import wire
 from flyball.core.door import Door
-from flyball.core.gather import buckets
+from flyball.core.gather import buckets, changes
 from flyball.core.guard import guard
 from flyball.core.visit import Visit
 from flyball.errors import Conflict, NotReady, UserError
@@ -19,7 +19,9 @@ from flyball.model.ids import Json, ValueId
 from flyball.model.log import Change, Draw, Pass, Put, Settle
 from flyball.model.provenance import Integrity, Value
 from flyball.ports import Hands, Kind
+from flyball.rules.blast import acted_on
 from flyball.rules.checks.freeze import in_force
+from flyball.rules.checks.policy import bound
 from flyball.rules.decide import judge
 from flyball.rules.digest import NotCanonical, commit, digest, even
 from flyball.rules.lifecycle import move
@@ -41,7 +43,7 @@ class Attempt:
         """Keep the door."""
         self.door, self.plugs = door, door.plugs
 
-    def hands(self, deed: Deed, *, undo: bool = False) -> Hands:
+    def hands(self, deed: Deed, *, undo: bool = False, keep_s: float = 0.0) -> Hands:
         """Give a kind what it needs to reach the world for one action."""
         action, rules = deed.action, self.plugs.rules
         return Hands(
@@ -51,7 +53,7 @@ class Attempt:
             caller=self.plugs.caller,
             key=f"{action.id}:undo" if undo else action.id,
             now=self.plugs.clock.now(),
-            keep_s=rules.undo_keep_s,
+            keep_s=max(rules.undo_keep_s, keep_s),
         )
 
     async def attempt(self, deed: Deed, judged: Judged, visit: Visit) -> Deed:
@@ -61,11 +63,11 @@ class Attempt:
             return await self._look(kind, deed, judged, visit)
         for loss in range(LOSSES):
             try:
-                recipe = await self.plan(kind, deed)
+                recipe = await self.plan(kind, deed, judged)
             except UserError as fault:
                 no = Decision(verdict=Verdict.DENY, check="plan", why=f"cannot be planned: {fault.what}: {fault.why}")
                 return await self.door.deny(deed, replace(judged, decision=no, opinions=(no,)), visit)
-            judged = judge(deed.action, self.door.facts.gather(deed.action, visit, recipe=recipe, attempt=loss + 1, before=judged.facts))
+            judged = judge(deed.action, self.door.facts.gather(replace(deed, recipe=recipe), visit, attempt=loss + 1, before=judged.facts))
             if judged.decision.verdict is Verdict.DENY:
                 return await self.door.deny(deed, judged, visit)
             if judged.decision.verdict is Verdict.HOLD:
@@ -78,9 +80,9 @@ class Attempt:
         no = Decision(verdict=Verdict.DENY, check="race", why=f"lost the race for money, pace or approval {LOSSES} times")
         return await self.door.deny(deed, replace(judged, decision=no, opinions=(no,)), visit)
 
-    async def plan(self, kind: Kind, deed: Deed) -> Recipe:
+    async def plan(self, kind: Kind, deed: Deed, judged: Judged) -> Recipe:
         """Look at the target and write the recipe. Raises NotReady where it cannot be planned."""
-        recipe, fault = await guard(kind.plan(self.hands(deed)), kind.spec.timeout_s)
+        recipe, fault = await guard(kind.plan(self.hands(deed, keep_s=bound(judged.facts.policy, "keep_s", 0.0))), kind.spec.timeout_s)
         if recipe is None:
             raise NotReady(f"{deed.action.kind} on {deed.action.target}", fault)
         try:
@@ -110,12 +112,22 @@ class Attempt:
         elif judged.facts.standing is not None and (facts.zone is Zone.RED or (facts.policy is not None and facts.policy.effect == "ask")):
             draws.append(Draw(account=f"standing:{judged.facts.standing.id}", amount=1, cap=judged.facts.standing.uses))
             body["standing"] = judged.facts.standing.id
-        more = Change(puts=tuple(puts), draws=tuple(draws), passes=self._passes(started, facts.now))
+        puts += self._leases(started)
+        counted = Settle(account=changes(action.agent, facts.now), held=0, spent=1)
+        more = Change(puts=tuple(puts), draws=tuple(draws), passes=self._passes(started, facts.now), settles=(counted,))
         entries = (
             self.door.record.entry("action.decided", started, visit, self.door.record.decision_body(started, judged)),
             self.door.record.entry("action.intended", started, visit, body),
         )
         return await self.door.record.write(started, entries, visit, more=more)
+
+    def _leases(self, deed: Deed) -> list[Put]:
+        """Give the leases that a change takes on what it acts on beside its session's own target: they end with the session."""
+        told = self.plugs.kinds[deed.action.kind].spec.egress  # a notice about a target does not change it
+        names = () if told else sorted(acted_on(deed.action.target, deed.recipe))
+        rows = ((name, self.plugs.store.find("lease", name)) for name in names)
+        free = ((name, row.version if row else 0) for name, row in rows if row is None or row.state != "held")
+        return [Put(table="lease", id=name, expect=at, body={}, state="held", session=deed.action.session) for name, at in free]
 
     def _passes(self, deed: Deed, now: float) -> tuple[Pass, ...]:
         burst, interval_s = self.door.facts.rate(deed.action.kind)
@@ -147,32 +159,34 @@ class Attempt:
                 outcome, fault = await guard(kind.do(self.hands(deed), recipe), kind.spec.timeout_s)
             if outcome is None:
                 return None, fault
-            if not again(kind.spec, deed.zone, outcome, attempt) or self._stopped(deed):
+            if not again(kind.spec, deed.zone, outcome, attempt) or self.stopped(deed):
                 took = self.plugs.clock.mono() - began
-                result, fault = self._contract(kind, outcome)
+                kept, fault = self.contract(kind, outcome)
                 if fault and kind.spec.reach is Reach.WRITE:
                     return None, fault  # it may well have happened: its word counts for nothing now, so somebody must look
-                ok, error, level = outcome.ok and not fault, fault or outcome.error, self.plugs.box.level.value
-                return replace(outcome, ok=ok, result=result, error=error, took_s=took, tries=attempt, level=level), ""
+                return replace(kept, took_s=took, tries=attempt, level=self.plugs.box.level.value), ""
             await self.plugs.clock.sleep(pause_s(attempt, self.plugs.clock.salt()[0] / 255))
             attempt += 1
 
-    def _stopped(self, deed: Deed) -> bool:
-        """Say whether a freeze came between two tries; one that cannot be read counts."""
+    def stopped(self, deed: Deed) -> bool:
+        """Say whether a freeze has come since; one that cannot be read counts."""
         try:
             return in_force(self.plugs.freezer.freezes(), deed.action, self.plugs.clock.now()) is not None
         except NotReady:
             return True
 
-    def _contract(self, kind: Kind, outcome: Outcome) -> tuple[Json, str]:
-        """Hold a result against its contract: garbage never reaches the next step. Gives it in plain JSON, or what is wrong with it."""
+    def contract(self, kind: Kind, outcome: Outcome) -> tuple[Outcome, str]:
+        """Hold a result against its contract: garbage never reaches the next step. Gives it in plain JSON, and what is wrong with it."""
         result = wire.plain(outcome.result)
         fault = self.plugs.validator.fault(kind.spec.result, result) if outcome.ok else ""
         try:
             result = even(result)
         except NotCanonical as bad:
             fault = str(bad)
-        return (None, f"the result breaks its contract: {fault}") if fault else (result, "")
+        if not fault:
+            return replace(outcome, result=result), ""
+        fault = f"the result breaks its contract: {fault}"
+        return replace(outcome, ok=False, result=None, error=fault), fault
 
     async def _look(self, kind: Kind, deed: Deed, judged: Judged, visit: Visit) -> Deed:
         """Carry out a read: one record, since nothing changes."""

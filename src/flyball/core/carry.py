@@ -19,6 +19,7 @@ from flyball.rules.lifecycle import SETTLED
 from flyball.rules.unwind import order
 
 FREEZE_LOOK_S = 2.0
+FIRST_LOOK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,9 @@ class Carry:
 
     async def prove(self, session: Session, deed: Deed) -> tuple[Deed, Wait | None]:
         """Have a fix that was done looked at by the observer, and put back where it does not hold."""
-        visit = self.sessions.visit(session)
+        visit, now = self.sessions.visit(session), self.plugs.clock.now()
+        if deed.status is Status.RUNNING:  # it goes on without us; a freeze or a cancel ends it at the next look
+            return deed, Wait(reason="running", at=now + min(FREEZE_LOOK_S, FIRST_LOOK_S + (now - deed.intended_at) / 4))
         if deed.status is Status.HELD:
             return deed, self._held_wait(deed)
         if deed.status is Status.DONE and deed.action.purpose is Purpose.FIX and deed.verified is None:

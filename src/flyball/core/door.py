@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from flyball import wire
 from flyball.core.gather import Gather
 from flyball.core.keys import Keys
-from flyball.core.record import Record, pin
+from flyball.core.record import Record, pin, sealed
 from flyball.core.visit import Visit
 from flyball.model.action import Action, Deed, Proposal, Status
 from flyball.model.decision import Decision, Facts, Judged, Verdict
@@ -21,7 +21,7 @@ from flyball.model.provenance import Value
 from flyball.model.session import Session
 from flyball.ports import Plugs
 from flyball.rules.decide import judge
-from flyball.rules.digest import NotCanonical, digest, even, freeze
+from flyball.rules.digest import NotCanonical, even, freeze
 from flyball.rules.provenance import BadRefError, endorse, resolve
 
 if TYPE_CHECKING:
@@ -76,23 +76,15 @@ class Door:
         if kind and target:
             labels = endorse(kind.spec, args, labels, target, rules.catalogue)
         pinned = self.pins.get(proposal.kind, Digest(""))
-        agent = visit.who.principal.id.removeprefix("agent:")
-        whole = {"agent": agent, "session": visit.session.id, "kind": proposal.kind, "kind_digest": pinned, "target": proposal.target}
-        try:
-            frozen = freeze(args)
-            whole |= {"args": args, "purpose": proposal.purpose.value, "verify": wire.plain(proposal.verify)}
-            name_of_all = digest(whole, fold=True)
-        except NotCanonical as bad:
-            frozen, name_of_all, fault = {}, Digest(""), f"arguments: {bad}"
         action = Action(
             id=ActionId(name),
             session=visit.session.id,
             step=visit.session.step,
-            agent=agent,
+            agent=visit.who.principal.id.removeprefix("agent:"),
             kind=proposal.kind,
             kind_digest=pinned,
             target=proposal.target,
-            args=frozen,
+            args={},
             purpose=proposal.purpose,
             why=proposal.why,
             confidence=proposal.confidence,
@@ -100,10 +92,13 @@ class Door:
             hypothesis=proposal.hypothesis,
             verify=proposal.verify,
             provenance=labels,
-            digest=name_of_all,
+            digest=Digest(""),
             proposed_at=self.plugs.clock.now(),
         )
-        return action, fault
+        try:
+            return sealed(replace(action, args=freeze(args))), fault
+        except NotCanonical as bad:
+            return action, f"arguments: {bad}"
 
     def _value(self, name: str, session: Session) -> Value | None:
         """Give a value of this session only: what another session saw is not reachable by reference."""
@@ -113,7 +108,7 @@ class Door:
     async def judge(self, deed: Deed, visit: Visit) -> Deed:
         """Decide on a proposed or held action and go on accordingly. Safe to call again after a crash."""
         with self.plugs.tracer.span("decide", kind=deed.action.kind):
-            judged = judge(deed.action, self.facts.gather(deed.action, visit, recipe=deed.recipe))
+            judged = judge(deed.action, self.facts.gather(deed, visit))
         if judged.decision.verdict is Verdict.DENY:
             return await self.deny(deed, judged, visit)
         if judged.decision.verdict is Verdict.ALLOW:

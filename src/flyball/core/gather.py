@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import ceil
 
 from flyball import wire
 from flyball.core.keys import Keys
@@ -11,16 +12,21 @@ from flyball.core.question import question
 from flyball.core.record import pin
 from flyball.core.visit import Visit
 from flyball.errors import NotReady
-from flyball.model.action import Action, Reach, Recipe
+from flyball.model.action import Action, Deed, Reach, Recipe
 from flyball.model.approval import Approval
 from flyball.model.decision import Facts
 from flyball.model.grant import Freeze, Sort, Standing
 from flyball.model.ids import Digest
+from flyball.model.log import Row
 from flyball.model.money import Account, Bucket
 from flyball.model.policy import PolicyAnswer
 from flyball.ports import Plugs
+from flyball.rules.blast import acted_on, touched
 from flyball.rules.provenance import lowest
 from flyball.rules.zone import zone_of
+
+WINDOW_S = 600.0
+SHOWN_S = 10.0
 
 
 class Gather:
@@ -30,11 +36,12 @@ class Gather:
         """Keep the ports and the digests that kinds are pinned by."""
         self.plugs, self.keys, self.pins = plugs, keys, pins
 
-    def gather(self, action: Action, visit: Visit, *, recipe: Recipe | None = None, attempt: int = 1, before: Facts | None = None) -> Facts:
+    def gather(self, deed: Deed, visit: Visit, *, attempt: int = 1, before: Facts | None = None) -> Facts:
         """Look everything up that a decision may look at: the only look-ups there are.
 
         `before` are facts of the same action: what follows from the action alone is taken from there.
         """
+        action, recipe, waited = deed.action, deed.recipe, before is None and deed.decision == "lease"
         plugs, rules = self.plugs, self.plugs.rules
         now = plugs.clock.now()
         kind = plugs.kinds.get(action.kind)
@@ -42,8 +49,9 @@ class Gather:
         key = self.keys.load(visit.who.key.id)
         chain, whole = self.keys.chain(key.grant) if key else ((), False)
         approval = self.find_approval(action)
-        cost = kind.spec.cost_micros if kind else 0
-        targets = recipe.blast.get("targets", 1) if recipe else 1
+        cost = recipe.blast.get("cost_micros") if recipe else None
+        cost = cost if isinstance(cost, int) else kind.spec.cost_micros if kind else 0
+        targets = len(touched(action.target, recipe, rules.catalogue))
         pinned = pin(recipe) if recipe else Digest("")
         standing = self.keys.known(Standing, "standing", f"{action.agent}|{action.kind}|{action.target}")
         facts = Facts(
@@ -73,9 +81,12 @@ class Gather:
             level=plugs.box.level.value,
             overdue_reviews=self._overdue(action.agent, now),
             breakpoints=rules.breakpoints if kind and kind.spec.reach is Reach.WRITE else (),
+            changes=self._changes(action.agent, now),
+            others=self.others(action, recipe, now if waited else 0.0),
+            waited=waited,
             attempt=attempt,
             shadow=rules.shadow or visit.session.shadow,
-            extra={"cost_micros": float(cost), "targets": float(targets) if isinstance(targets, int | float) else 1.0},
+            extra={"cost_micros": float(cost), "targets": float(targets), "share": min(1.0, targets / max(1, len(rules.catalogue)))},
         )
         if kind and target and not facts.args_fault and plugs.policy.count:
             asked = question(action, facts, visit.session, rules.agents.get(action.agent), before.asked if before else None)
@@ -93,6 +104,17 @@ class Gather:
     def rate(self, kind: str) -> tuple[float, float]:
         """Give burst and interval of a kind."""
         return self.plugs.rules.rates.kinds.get(kind, self.plugs.rules.rates.default)
+
+    def others(self, action: Action, recipe: Recipe | None, now: float) -> tuple[str, ...]:
+        """Give the other sessions that are at work on what an action changes, or were a moment before `now`."""
+        rows = [row for name in sorted(acted_on(action.target, recipe)) if (row := self.plugs.store.find("lease", name))]
+        return tuple(row.session for row in rows if row.session != action.session and (row.state == "held" or now < shown_at(row)))
+
+    def _changes(self, agent: str, now: float) -> int:
+        """Count an agent's changes in ten minutes: those of this window, and of the last one its share that still lies within."""
+        window, into = divmod(now, WINDOW_S)
+        this, last = (self._drawn(changes(agent, (window - back) * WINDOW_S)) for back in (0, 1))
+        return this + ceil(last * (1 - into / WINDOW_S))
 
     def _freezes(self) -> tuple[Freeze, ...] | None:
         try:
@@ -140,6 +162,17 @@ class Gather:
         """Give the distinct people whose yes counts now: somebody who has left the group since does not."""
         said_yes = {vote.by for vote in approval.votes if vote.verb == "approve"}
         return tuple(sorted(who for who in said_yes if not self.may_vote(approval, who)))
+
+
+def shown_at(lease: Row) -> float:
+    """Give when what the holder of a free lease has done can be seen by whatever raises alerts."""
+    freed_at = lease.body.get("freed_at")
+    return freed_at + SHOWN_S if isinstance(freed_at, int | float) else 0.0
+
+
+def changes(agent: str, now: float) -> str:
+    """Name the account that counts an agent's changes in one window of ten minutes."""
+    return f"changes:{agent}:{now // WINDOW_S:.0f}"
 
 
 def buckets(action: Action) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from flyball import wire
 from flyball.core.advance import Advance
-from flyball.core.approvals import REASON_LEAST, Approvals
+from flyball.core.approvals import Approvals
 from flyball.core.attempt import Attempt
 from flyball.core.carry import Carry
 from flyball.core.door import Door
@@ -20,9 +20,8 @@ from flyball.core.sessions import Sessions, row_of
 from flyball.core.stray import Stray
 from flyball.core.unwind import Unwind
 from flyball.core.visit import Visit
-from flyball.errors import BadInput, Conflict, Denied, Moved, NotFound
+from flyball.errors import BadInput, Conflict, Moved, NotFound
 from flyball.model.action import Deed, Status
-from flyball.model.grant import Sort
 from flyball.model.log import Change, Entry, Put, Row
 from flyball.model.provenance import Integrity
 from flyball.model.session import Phase, Session
@@ -107,14 +106,13 @@ class House:
     async def roll_back(self, who: Who, name: str, reason: str) -> Deed:
         """Put one deed back because a person says so, for as long as its undo is kept."""
         who.needs("operate")
-        self._person(who, reason)
+        who.gives(reason)
         deed = self.load_deed(name)
         session = self.load_session(deed.action.session)
         kept = deed.recipe.keep_until if deed.recipe else 0.0
         if not undoable(deed):
-            raise Moved(
-                f"action {name} cannot be rolled back", f"it is {deed.status.value} or has no undo", f"flyball sessions show {session.id}"
-            )
+            why = f"it is {deed.status.value} or has no undo"
+            raise Moved(f"action {name} cannot be rolled back", why, f"flyball sessions show {session.id}")
         if kept and self.plugs.clock.now() > kept:
             raise Moved(f"action {name} cannot be rolled back any more", "its undo is no longer kept", "repair by a new task spec")
         words = Words(origin=str(who.principal.id), integrity=Integrity.PRINCIPAL)
@@ -123,12 +121,11 @@ class House:
     async def settle(self, who: Who, name: str, verdict: str, reason: str) -> None:
         """Record what a person found out about a stuck action. The action stays stuck; its record says who looked and what they saw."""
         who.needs("operate")
-        self._person(who, reason)
+        who.gives(reason)
         deed = self.load_deed(name)
         if deed.status is not Status.STUCK or verdict not in ("done", "failed"):
-            raise BadInput(
-                f"action {name} is {deed.status.value}", "only a stuck one is settled, as done or failed", "flyball sessions show"
-            )
+            why = "only a stuck one is settled, as done or failed"
+            raise BadInput(f"action {name} is {deed.status.value}", why, "flyball sessions show")
         body = {"verdict": verdict, "reason": reason}
         entry = Entry(name="action.ruled", who=who.principal.id, session=deed.action.session, action=name, origin=who.origin, body=body)
         ruled = replace(deed, why=f"{deed.why}; {who.principal.id} says {verdict}: {reason}")
@@ -138,7 +135,7 @@ class House:
     async def reply(self, who: Who, name: str, text: str) -> None:
         """Answer the question that a session waits with."""
         who.needs("approve")
-        self._person(who, text)
+        who.gives(text)
         session = self.load_session(name)
         row = self.plugs.store.find("step", f"{session.id}.{session.step}")
         if session.waiting != "answer" or row is None:
@@ -155,7 +152,7 @@ class House:
     async def steer(self, who: Who, name: str, verb: str, reason: str) -> Session:
         """Pause, resume or cancel a session."""
         who.needs("operate")
-        self._person(who, reason)
+        who.gives(reason)
         session = self.load_session(name)
         if session.phase is Phase.CLOSED:
             raise Moved(f"session {name} is closed", "", f"flyball sessions show {name}")
@@ -163,12 +160,10 @@ class House:
         ended: tuple[Entry, ...] = ()
         puts: tuple[Put, ...] = ()
         if verb == "cancel":
-            lease = self.plugs.store.find("lease", session.target)
             now = self.plugs.clock.now()
             session = replace(session, phase=Phase.CLOSED, outcome="cancelled", summary=reason, closed_at=now, epoch=session.epoch + 1)
             ended, puts = self.sessions.ended_keys(session, "session cancelled")
-            if lease is not None and lease.session == name:
-                puts = (*puts, Put(table="lease", id=lease.id, expect=lease.version, body={}, state="free"))
+            puts = (*puts, *self.sessions.released(session))
         else:
             session = replace(session, paused=verb == "pause")
         await self._commit(Change(entries=(entry, *ended), puts=(row_of(session), *puts)), name)
@@ -181,12 +176,3 @@ class House:
             await self.plugs.store.commit(change)
         except Conflict:
             raise Moved(f"session {name} has just moved on", "it was written at the same moment", "look again, then repeat") from None
-
-    @staticmethod
-    def _person(who: Who, reason: str) -> None:
-        if who.principal.sort is not Sort.PERSON:
-            raise Denied(f"{who.principal.id} may not do this", "only a person may", "sign in as a person")
-        if len(reason.strip()) < REASON_LEAST:
-            raise BadInput(
-                "a reason is missing", f"it goes into the log and takes {REASON_LEAST} characters or more", "say why, in a few words"
-            )

@@ -11,17 +11,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from flyball import wire
+from flyball.core.gather import SHOWN_S, shown_at
 from flyball.core.guard import guard
 from flyball.core.keys import Who
 from flyball.core.sessions import Sessions, row_of
 from flyball.errors import BadInput, Conflict, Moved, NotFound, TooLarge
 from flyball.model.action import Reach, Zone
 from flyball.model.grant import OBSERVER, Agent, Grant
-from flyball.model.ids import Digest, GrantId, Json, SessionId, ValueId
+from flyball.model.ids import Digest, Doc, GrantId, Json, SessionId, ValueId
 from flyball.model.log import Change, Entry, Put, Row, Settle
 from flyball.model.provenance import Integrity, Value
 from flyball.model.session import Phase, Session, Signal
 from flyball.rules.digest import commit, digest, even
+from flyball.rules.trouble import joined
 
 MOST_BYTES = 1_048_576
 TRIES = 3
@@ -89,10 +91,10 @@ class Inbox:
         except BadInput as bad:
             await self._bury(row, bad.lines())
             return
-        puts: dict[str, Put] = {}
-        for signal in sorted(signals, key=lambda one: one.firing):  # of one key, what fires counts
-            put = self._signal(signal)
-            puts[put.id] = put
+        told: dict[str, list[Signal]] = {}
+        for signal in signals:
+            told.setdefault(f"{signal.source}:{signal.key}", []).append(signal)
+        puts = {name: self._signal(name, group) for name, group in told.items()}
         done = Put(table="inbox", id=row.id, expect=row.version, body={**row.body, "signals": sorted(puts)}, state="taken")
         await self.plugs.store.commit(Change(puts=(done, *puts.values())))
         for name in puts:
@@ -100,14 +102,14 @@ class Inbox:
             if found and found.session:
                 self.plugs.engine.wake(found.session)
 
-    def _signal(self, signal: Signal) -> Put:
-        """Give the row of a signal. A trouble that comes back after it had resolved is new; a repeat of a known one is not."""
-        name = f"{signal.source}:{signal.key}"
+    def _signal(self, name: str, group: list[Signal]) -> Put:
+        """Give the row of a trouble. One that comes back after it had resolved is new; a repeat of a known one is not."""
         row = self.plugs.store.find("signal", name)
-        if row is None:
-            return Put(table="signal", id=name, expect=0, body=wire.dump(signal), state="waiting" if signal.firing else "resolved")
-        old = wire.parse(Signal, row.body)
-        body = wire.dump(replace(signal, seen=old.seen + 1))
+        old = wire.parse(Signal, row.body) if row else None
+        signal = joined(old, group)
+        body = wire.dump(signal)
+        if row is None or old is None:
+            return Put(table="signal", id=name, expect=0, body=body, state="waiting" if signal.firing else "resolved")
         if not signal.firing:
             return Put(table="signal", id=name, expect=row.version, body=body, state="resolved", session=row.session)
         routed = row.state == "unrouted" and self._agent(signal) is not None  # told once, and again when it has somewhere to go
@@ -164,6 +166,9 @@ class Inbox:
         lease = self.plugs.store.find("lease", signal.target)
         if lease is not None and lease.state == "held":
             return  # somebody works on that target: the end of that session looks here again
+        if lease is not None and signal.at < shown_at(lease) - SHOWN_S and self.plugs.clock.now() < shown_at(lease):
+            self.plugs.engine.wake("", shown_at(lease))  # it fired before that work ended, and may have passed with it
+            return
         agent = self._agent(signal)
         if agent is None:
             await self._unrouted(row, signal)
@@ -211,13 +216,8 @@ class Inbox:
             shadow=self.plugs.rules.shadow,
         )
         value = value_of(name, signal, clock.salt())
-        body: dict[str, Json] = {
-            "signal": row.id,
-            "name": signal.name,
-            "target": signal.target,
-            "agent": agent.name,
-            "grant": wire.dump(grant),
-        }
+        about: Doc = {"signal": row.id, "name": signal.name, "target": signal.target}
+        body = {**about, "agent": agent.name, "grant": wire.dump(grant)}
         entry = Entry(name="session.opened", who=f"service:{signal.source}", session=name, behalf=agent.owner, origin="engine", body=body)
         puts = (
             row_of(session),
@@ -255,13 +255,8 @@ class Inbox:
 
 def value_of(session: SessionId, signal: Signal, salt: bytes) -> Value:
     """Give a signal as a value: observed, whatever it says."""
-    body: dict[str, Json] = {
-        "name": signal.name,
-        "summary": signal.summary,
-        "labels": wire.plain(signal.labels),
-        "annotations": wire.plain(signal.annotations),
-        "body": wire.plain(signal.body),
-    }
+    whole = wire.plain(signal)
+    body = {name: whole[name] for name in ("name", "summary", "labels", "annotations", "body")}
     return Value(
         id=ValueId(f"{session}.signal"),
         digest=Digest(digest(even(body))),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from flyball import wire
-from flyball.errors import Denied, SignInNeeded
+from flyball.errors import BadInput, Denied, SignInNeeded
 from flyball.model.grant import Grant, Key, Principal, Sort, Standing
 from flyball.model.ids import Doc, GrantId, KeyId, PrincipalId, SessionId
 from flyball.model.log import Change, Entry, Put, Row
@@ -20,6 +20,8 @@ from flyball.ports import Clock, Store
 PREFIX = "fb"
 PARTS = 4
 MINUTE_S = 60.0
+REASON_LEAST = 12
+"""Characters of a justification: it goes into the log and is read by whoever comes after."""
 REFUSALS_A_MINUTE = 120
 """Failed authentications that are written one by one; what comes on top in the same minute is counted."""
 MOST_KNOWN = 4_096
@@ -40,6 +42,14 @@ class Who:
         """Raise Denied where the key lacks a scope."""
         if scope not in self.key.scopes:
             raise Denied(f"{self.principal.id} may not do this", f"its key lacks the scope {scope!r}", "ask an admin for a key that has it")
+
+    def gives(self, reason: str) -> None:
+        """Raise Denied where this is no person, BadInput where the reason is too short for the log."""
+        if self.principal.sort is not Sort.PERSON:
+            raise Denied(f"{self.principal.id} may not do this", "only a person may", "sign in as a person")
+        if len(reason.strip()) < REASON_LEAST:
+            why = f"it goes into the log and takes {REASON_LEAST} characters or more"
+            raise BadInput("a reason is missing", why, "say why, in a few words")
 
 
 class Keys:

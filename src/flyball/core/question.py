@@ -41,7 +41,7 @@ def question(action: Action, facts: Facts, session: Session, agent: Agent | None
             "id": session.id,
             "trigger": session.trigger,
             "steps": session.step,
-            "plan": {"digest": session.plan[0] if session.plan else "", "approved": False},
+            "plan": {"digest": session.plan[0] if session.plan else "", "approved": _approved(session, facts)},
         },
         "grant": {
             "id": grant.id if grant else "",
@@ -69,14 +69,20 @@ def question(action: Action, facts: Facts, session: Session, agent: Agent | None
         },
         "provenance": before["provenance"] if before else {f"/{name}": _label(action, f"/{name}") for name in action.args},
         "context": {"integrity": facts.context.name.lower(), "sources": []},
-        "blast": {"targets": int(facts.extra.get("targets", 1)), "share": facts.extra.get("share", 0.0)},
+        "blast": {"targets": int(facts.extra.get("targets", 1)), "share": facts.extra.get("share", 1.0)},
         "budget": {"micros_left": left},
-        "pace": {"last_10m": 0},
+        "pace": {"last_10m": facts.changes},
         "sandbox": {"level": facts.level},
         "review": {"overdue": facts.overdue_reviews},
         "risk": {"annotations": []},
         "shadow": facts.shadow,
     }
+
+
+def _approved(session: Session, facts: Facts) -> bool:
+    """Say whether a person has approved the plan in hand, and this action is one of its steps."""
+    yes = facts.approval
+    return yes is not None and yes.state in ("approved", "used") and bool(session.plan) and session.plan[0] in (yes.digest, *yes.covers)
 
 
 def _label(action: Action, at: str) -> Doc:

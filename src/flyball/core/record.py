@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from flyball import wire
 from flyball.core.visit import Visit
-from flyball.model.action import Deed, Status
+from flyball.model.action import Action, Deed, Status
 from flyball.model.decision import Judged
 from flyball.model.ids import Digest, Doc
 from flyball.model.log import Change, Entry, Put
@@ -104,6 +104,12 @@ class Record:
 def pin(noun: object) -> Digest:
     """Give the digest of any noun: whole floats are written as integers, as RFC 8785 does."""
     return digest(wire.plain(noun), fold=True)
+
+
+def sealed(action: Action) -> Action:
+    """Give an action with the digest over all that will be done, and for whom. Raises NotCanonical."""
+    whole = {name: getattr(action, name) for name in ("agent", "session", "kind", "kind_digest", "target", "args")}
+    return replace(action, digest=digest({**whole, "purpose": action.purpose.value, "verify": wire.plain(action.verify)}, fold=True))
 
 
 def row_of(deed: Deed) -> Put:

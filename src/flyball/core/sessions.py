@@ -71,6 +71,12 @@ class Sessions:
         ]
         return tuple(entry for entry, _ in ended), tuple(put for _, put in ended)
 
+    def released(self, session: Session) -> tuple[Put, ...]:
+        """Give what frees every lease that a session holds: on its own target, and on what else it acted on."""
+        held = self.plugs.store.rows("lease", session=session.id, state="held")
+        body = {"freed_at": self.plugs.clock.now()}
+        return tuple(Put(table="lease", id=one.id, expect=one.version, body=body, state="free", session=session.id) for one in held)
+
     def adopt(self, session: Session, who: tuple[Who, Who]) -> None:
         """Hold the keys of a session that this process has just opened or taken over, and the epoch that they hold for."""
         self._who[session.id], self._epoch[session.id] = who, session.epoch

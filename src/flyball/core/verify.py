@@ -9,7 +9,7 @@ from flyball.core.attempt import Attempt
 from flyball.core.guard import guard
 from flyball.core.visit import Visit
 from flyball.errors import Conflict
-from flyball.model.action import Deed, Expect, Proposal, Purpose, Seen, Status
+from flyball.model.action import Deed, Expect, Outcome, Proposal, Purpose, Seen, Status
 from flyball.model.ids import Json
 from flyball.model.log import Change, Put
 from flyball.rules.expect import holds, told
@@ -76,7 +76,8 @@ class Verify:
         if deed.recipe is None:
             return False, ["no recipe, no probe"]
         seen, fault = await guard(kind.probe(self.attempt.hands(deed), deed.recipe), kind.spec.timeout_s + PATIENCE_S)
-        return seen is Seen.HAPPENED, [f"no postcondition was stated; the kind's probe says {seen or fault}"]
+        good = seen.ok if isinstance(seen, Outcome) else seen is Seen.HAPPENED
+        return good, [f"no postcondition was stated; the kind's probe says {'it ended' if isinstance(seen, Outcome) else seen or fault}"]
 
     async def _tally(self, hypothesis: str, *, worked: bool) -> None:
         """Count the outcome in the hypothesis' own record."""

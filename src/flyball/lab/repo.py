@@ -3,9 +3,10 @@
 import shutil
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from flyball.lab.home import SEARCH_PATH, LabError
+from flyball.lab.home import SEARCH_PATH, Lab, LabError
 
 ISOLATED = {"PATH": SEARCH_PATH, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "LANG": "C.UTF-8"}
 DAY_S = 86400
@@ -58,6 +59,29 @@ def change(file: Path, old: str, new: str, subject: str, at: float | None = None
         raise LabError(f"{file} has no line {old!r} to change. Heal the lab first: flyball lab heal")
     file.write_text(text.replace(old, new))
     git(file.parent, "commit", "--quiet", "-m", subject, "--", file.name, at=at)
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A commit to web's configuration that is valid and wrong."""
+
+    good: str
+    bad: str
+    subject: str
+
+    def roll_out(self, lab: Lab) -> None:
+        """Commit it and restart web on it."""
+        change(lab.config_file, self.good, self.bad, self.subject)
+        lab.ctl("restart", "web")
+
+    def take_back(self, lab: Lab) -> None:
+        """Put the file back and restart web."""
+        restore(lab.config_file, self.bad)
+        lab.ctl("restart", "web")
+
+    def stands(self, lab: Lab) -> bool:
+        """Say whether the worktree still has it."""
+        return self.bad in lab.config_file.read_text()
 
 
 def make(file: Path, port: int, store_port: int) -> None:

@@ -123,6 +123,7 @@ class Seen(StrEnum):
     HAPPENED = "happened"
     ABSENT = "absent"
     UNSURE = "unsure"
+    RUNNING = "running"  # it goes on, with or without this process
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,6 +72,9 @@ class Facts:
     before_digest: Digest = Digest("")  # of the recipe but for how long its undo is kept
     level: str = "none"
     overdue_reviews: int = 0
+    changes: int = 0  # of this agent in the last ten minutes
+    others: tuple[str, ...] | None = None  # sessions at work on what this acts on; None: nobody knows
+    waited: bool = False  # it was held because of them
     breakpoints: tuple[Breakpoint, ...] = ()
     attempt: int = 1
     shadow: bool = False

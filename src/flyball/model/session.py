@@ -19,6 +19,8 @@ class Signal:
     key: str  # identity of the trouble: repeats and `resolved` share it
     name: str  # alert name, spec name
     target: str  # as claimed by the source; an exact catalogue name or it is unknown
+    part: str = ""  # which instance of the trouble it is about, where there are several
+    parts: tuple[str, ...] = ()  # instances that fire: the trouble is over when none does
     firing: bool = True
     at: float = 0.0
     summary: str = ""

@@ -2,7 +2,7 @@
 
 The log's store appends through `Frontier` and keeps every `Node` it is given; the proof maker looks nodes up again;
 whoever holds a signed checkpoint (a witness, an auditor, `flyball audit verify`) calls the `verify_` functions, which need
-nothing but hashes. What is wrong with a damaged log is named in `rules/damage.py`.
+nothing but hashes. What is wrong with a damaged log is named in `backends/store/damage.py`.
 
 Nodes are named by (level, index): level 0 holds leaf hashes, node (l, i) covers leaves i * 2**l up to (i + 1) * 2**l.
 Only perfect subtrees are nodes; the ragged right edge is always computed. All hashes are 32 bytes of SHA-256.

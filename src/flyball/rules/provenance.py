@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from typing import Any
 
 from flyball.model.grant import Target
 from flyball.model.ids import Doc, Json
@@ -92,11 +93,19 @@ def _channel(value: Json, target: Target, _catalogue: Mapping[str, Target]) -> b
     return value == "log" or (isinstance(channels, Mapping) and isinstance(value, str) and value in channels)
 
 
+def _choice(value: Json, target: Target, _catalogue: Mapping[str, Target]) -> bool:
+    named: Any = target.facts.get("commands", {})
+    rules = [rule for entry in named.values() for rule in entry["args"].values()]
+    within = isinstance(value, int) and any(rule["max"] is not None and rule["min"] <= value <= rule["max"] for rule in rules)
+    return value == {} or within or (isinstance(value, str | int) and (value in named or any(value in rule["enum"] for rule in rules)))
+
+
 VALIDATORS: dict[str, Callable[[Json, Target, Mapping[str, Target]], bool]] = {
     "catalogue:service": _in_catalogue,
     "target:rotated": _rotated,
     "git:commit": _commit,
     "target:channel": _channel,
+    "target:choice": _choice,
 }
 """Named validators. Each says that a value is a member of a closed set from a trusted source."""
 

@@ -65,6 +65,7 @@ class Alertmanager:
             key=f"{name}:{target}" if target else f"{name}:{print_}",
             name=name,
             target=target,
+            part=print_,
             firing=status == "firing",
             at=_seconds(starts),
             summary=summary[:200],

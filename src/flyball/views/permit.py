@@ -10,11 +10,16 @@ from flyball.model.grant import Agent
 from flyball.model.kind import KindSpec
 from flyball.ports import Rules, Store
 
+GOING = 1_000
+"""Sessions under way that are looked at, of each phase."""
+LATEST = 2_000
+"""Entries of the log that are looked at: however long it is, the page takes as long."""
+
 
 def permits(store: Store, rules: Rules, kinds: Mapping[str, KindSpec], now: float) -> list[dict[str, Any]]:
     """Give one row per agent, kind and target that a manifest names; live grants and standing grants narrow or widen it in the open."""
-    going = {row.id for phase in ("open", "parked") for row in store.rows("session", state=phase, limit=10_000)}
-    grants = [row.body for row in store.rows("grant", limit=10_000) if row.session in going]  # a closed session's keys are revoked
+    going = [row.id for phase in ("open", "parked") for row in store.rows("session", state=phase, limit=GOING)]
+    grants = [row.body for name in going for row in store.rows("grant", session=name)]  # a closed session's keys are revoked
     live = [one for one in grants if _ends(one) > now and not one.get("revoked")]
     standing = [row.body for row in store.rows("standing", state="live", limit=1000) if _ends(row.body) > now]
     used = _used(store)
@@ -71,11 +76,11 @@ def _ends(body: Mapping[str, Any]) -> float:
 
 
 def _used(store: Store) -> dict[tuple[str, str, str], float]:
-    """Give when each agent last did each kind to each target."""
+    """Give when each agent last did each kind to each target, as far as the newest entries of the log tell."""
     last: dict[tuple[str, str, str], float] = {}
-    for row in store.rows("action", limit=20_000):
-        action, at = row.body.get("action"), row.body.get("settled_at")
-        if isinstance(action, Mapping) and isinstance(at, int | float) and at:
-            name = (str(action.get("agent")), str(action.get("kind")), str(action.get("target")))
-            last[name] = max(last.get(name, 0.0), float(at))
+    for one in store.entries(after=store.size() - 1 - LATEST, limit=LATEST, name="action.done"):
+        row = store.find("action", one.entry.action)
+        action = row.body.get("action") if row else None
+        if isinstance(action, Mapping):
+            last[str(action.get("agent")), str(action.get("kind")), str(action.get("target"))] = one.at
     return last

@@ -38,17 +38,15 @@ from flyball.backends.sandbox.spawn import (
     BoxRefused,
     Ended,
     Start,
-    Tap,
-    check,
+    Walls,
     environment,
     etc,
     find_spare_uid,
     limits,
     memory_file,
     owns_all_uids,
-    spawn,
 )
-from flyball.model.box import Level, Net, Ran
+from flyball.model.box import Level, Net
 
 if TYPE_CHECKING:
     from flyball.model.box import Run
@@ -70,7 +68,7 @@ _SIGNALLED = 128  # bwrap says 128 + n for a program that signal n ended
 _DEADLY = {4, 5, 6, 7, 8, 9, 11, 13, 14, 15, 24, 25, 31}
 
 
-class BwrapBox:
+class BwrapBox(Walls):
     """Runs programs under bubblewrap."""
 
     level = Level.BWRAP
@@ -92,41 +90,16 @@ class BwrapBox:
         build()
         self._root = owns_all_uids()
 
-    async def run(self, run: Run) -> Ran:
-        """Run one argv vector; every process of it is dead when this returns or is cancelled.
-
-        A signal that ended the program is told by bwrap as code 128 + n, and so reported as that signal where it
-        is one that ends programs unasked; a program that ends with such a code by itself cannot be told apart.
-
-        Raises:
-            BoxRefused: the run is not well formed, its program is not in the box, or the box could not be set up.
-
-        """
-        check(run)
-        ended = await spawn(self._start(run), run)
-        code, signal = _verdict(run, ended)
-        return Ran(
-            code=code,
-            signal=signal,
-            out=ended.out,
-            err=ended.err,
-            out_truncated=ended.out_truncated,
-            err_truncated=ended.err_truncated,
-            took_s=ended.took_s,
-            level=self.level,
-            timed_out=ended.status is None,
-        )
-
-    def _start(self, run: Run) -> Start:
+    def start(self, run: Run, note: int) -> Start:
+        """Give bubblewrap's argv, its options in a descriptor."""
         changes = run.write or any(mount.write for mount in run.mounts)
         owner = None if changes else find_spare_uid()
-        note = Tap(4_096)
         filter_fd = memory_file(build(stay=run.host_pids, signals=run.write or not run.host_pids))
         options = [*_namespaces(run, user=not self._root), *_capabilities(run, owner=owner, root=self._root)]
         options += [*_files(run), "--clearenv"]
         for name, value in environment(run).items():
             options += ["--setenv", name, value]
-        options += ["--seccomp", str(filter_fd), "--json-status-fd", str(note.sink)]
+        options += ["--seccomp", str(filter_fd), "--json-status-fd", str(note)]
         options_fd = memory_file(os.fsencode("\0".join(options)) + b"\0")
         argv = [self._bwrap, "--args", str(options_fd), "--"]
         if owner is not None:
@@ -136,7 +109,22 @@ class BwrapBox:
             argv += ["--securebits=+no_setuid_fixup"]
             argv += [f"--inh-caps={kept}", f"--ambient-caps={kept}", "--bounding-set=-all", "--"]
         argv += ["prlimit", *(f"--{_FLAGS[number]}={a}:{b}" for number, (a, b) in limits(run).items()), "--", *run.argv]
-        return Start(tuple(argv), (filter_fd, options_fd), note, owner, note_group=run.host_pids)
+        return Start(tuple(argv), (filter_fd, options_fd), owner, note_group=run.host_pids)
+
+    def verdict(self, run: Run, ended: Ended) -> tuple[int | None, int | None]:
+        """Give (code, signal) from what bwrap noted.
+
+        A signal that ended the program is told by bwrap as code 128 + n, and so given as that signal where it
+        is one that ends programs unasked; a program that ends with such a code by itself cannot be told apart.
+        """
+        told = _EXIT.search(ended.note)
+        if told is None and ended.status is not None and ended.status < 0:
+            return None, -ended.status
+        if told is None:
+            why = ended.err.decode(errors="replace").strip().splitlines()[-1:] or [f"bwrap ended with {ended.status}"]
+            raise BoxRefused(f"{run.argv[0]} was not run", f"the box could not be set up: {why[0]}", "run flyball doctor")
+        code = int(told[1])
+        return (None, code - _SIGNALLED) if code - _SIGNALLED in _DEADLY else (code, None)
 
 
 def _namespaces(run: Run, *, user: bool) -> list[str]:
@@ -190,19 +178,3 @@ def _parents(run: Run) -> list[str]:
     made = {str(parent) for mount in run.mounts for parent in Path(mount.target).parents}
     inside = {mount.target for mount in run.mounts} | {"/", "/tmp", "/etc", "/proc", "/dev", *SYSTEM}  # noqa: S108 - the box has its own /tmp
     return sorted(one for one in made if one not in inside and not any(one.startswith(f"{name}/") for name in SYSTEM))
-
-
-def _verdict(run: Run, ended: Ended) -> tuple[int | None, int | None]:
-    """Give (code, signal) from what bwrap noted; a run that never began is a refusal, not a code."""
-    if ended.status is None:
-        return None, 9
-    told = _EXIT.search(ended.note)
-    if told is None and ended.status < 0:
-        return None, -ended.status
-    if told is None:
-        why = ended.err.decode(errors="replace").strip().splitlines()[-1:] or [f"bwrap ended with {ended.status}"]
-        raise BoxRefused(f"{run.argv[0]} was not run", f"the box could not be set up: {why[0]}", "run flyball doctor")
-    code = int(told[1])
-    if code - _SIGNALLED in _DEADLY:
-        return None, code - _SIGNALLED
-    return code, None

@@ -21,7 +21,7 @@ from flyball.backends.sandbox.spawn import (
     SYSTEM,
     BoxRefused,
     Start,
-    Tap,
+    Walls,
     check,
     environment,
     etc,
@@ -29,18 +29,18 @@ from flyball.backends.sandbox.spawn import (
     find_spare_uid,
     limits,
     memory_file,
-    spawn,
 )
-from flyball.model.box import Level, Net, Ran
+from flyball.model.box import Level, Net
 
 if TYPE_CHECKING:
+    from flyball.backends.sandbox.spawn import Ended
     from flyball.model.box import Run
 
 MISSING = "Landlock is not switched on in this kernel"
 SWITCH_ON = "boot a kernel of 5.13 or later with lsm=landlock,... on its command line"
 
 
-class LandlockBox:
+class LandlockBox(Walls):
     """Runs programs that only read, under Landlock."""
 
     level = Level.LANDLOCK
@@ -56,33 +56,12 @@ class LandlockBox:
             raise BoxRefused("no Landlock on this host", MISSING, SWITCH_ON)
         build()
 
-    async def run(self, run: Run) -> Ran:
-        """Run one argv vector that only reads; every process of it is dead when this returns or is cancelled.
-
-        Raises:
-            BoxRefused: the run is meant to write, shows a path elsewhere, is not well formed, or its program is missing.
-
-        """
+    def check(self, run: Run) -> None:
+        """Refuse what is meant to write, and what shows a path elsewhere."""
         _check(run)
-        ended = await spawn(self._start(run), run)
-        if ended.status is not None and b"ready" not in ended.note:
-            why = ended.err.decode(errors="replace").strip().splitlines()[-1:] or [f"it ended with {ended.status}"]
-            raise BoxRefused(f"{run.argv[0]} was not run", f"the box could not be set up: {why[0]}", "run flyball doctor")
-        signal = 9 if ended.status is None else -ended.status if ended.status < 0 else None
-        return Ran(
-            code=ended.status if signal is None else None,
-            signal=signal,
-            out=ended.out,
-            err=ended.err,
-            out_truncated=ended.out_truncated,
-            err_truncated=ended.err_truncated,
-            took_s=ended.took_s,
-            level=self.level,
-            timed_out=ended.status is None,
-        )
 
-    def _start(self, run: Run) -> Start:
-        note = Tap(64)
+    def start(self, run: Run, note: int) -> Start:
+        """Give the argv of the launcher, its plan in a descriptor."""
         sockets = Sockets.INTERNET if run.net is Net.HOST else Sockets.NONE
         paths = [name for name in SYSTEM if Path(name).is_dir()] + etc(run) + [mount.source for mount in run.mounts]
         owner = find_spare_uid()
@@ -100,11 +79,19 @@ class LandlockBox:
             "filter": base64.b64encode(build(stay=True, signals=False, sockets=sockets)).decode("ascii"),
             "owner": owner,
             "parent": os.getpid(),
-            "note": note.sink,
+            "note": note,
         }
         fd = memory_file(json.dumps(plan).encode())
         launcher = str(Path(__file__).with_name("launch.py"))
-        return Start((os.path.realpath(sys.executable), "-I", "-S", launcher, str(fd)), (fd,), note, owner)
+        return Start((os.path.realpath(sys.executable), "-I", "-S", launcher, str(fd)), (fd,), owner)
+
+    def verdict(self, run: Run, ended: Ended) -> tuple[int | None, int | None]:
+        """Give (code, signal); the launcher notes that it is ready just before it becomes the program."""
+        status = ended.status or 0
+        if b"ready" not in ended.note:
+            why = ended.err.decode(errors="replace").strip().splitlines()[-1:] or [f"it ended with {status}"]
+            raise BoxRefused(f"{run.argv[0]} was not run", f"the box could not be set up: {why[0]}", "run flyball doctor")
+        return (None, -status) if status < 0 else (status, None)
 
 
 def _check(run: Run) -> None:

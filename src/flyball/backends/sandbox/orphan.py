@@ -1,4 +1,4 @@
-"""Boxes of a server that was pushed aside: what it had under way is ended, and it begins nothing more. Called by `compose`.
+"""Boxes of a server that was pushed aside: what it had under way is ended. Called by `compose`; `keep` sees that it begins nothing more.
 
 An effect that goes on after the next server has looked whether it happened would be recorded as one that did not.
 """
@@ -7,28 +7,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-
-from flyball.backends.sandbox.spawn import BoxRefused
-from flyball.model.box import Level, Ran, Run
-from flyball.ports import Box
-
-
-class Leash:
-    """A box that runs programs only as long as this server holds its state. Meets `ports.Box`."""
-
-    def __init__(self, box: Box, held: Callable[[], bool]) -> None:
-        """Wrap a box; `held` says whether the state is still this server's."""
-        self._box, self._held = box, held
-        self.level: Level = box.level
-
-    async def run(self, run: Run) -> Ran:
-        """Run one program. Raises BoxRefused where another server has taken the state over, and as the box does."""
-        if not self._held():
-            raise BoxRefused(f"{run.argv[0]} was not run", "another server has taken this state over", "look there")
-        return await self._box.run(run)
 
 
 def end_boxes_of(server: int) -> int:

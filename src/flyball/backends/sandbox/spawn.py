@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flyball.errors import NotReady
-from flyball.model.box import Net
+from flyball.model.box import Net, Ran
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from flyball.model.box import Run
+    from flyball.model.box import Level, Run
 
 GRACE_S = 0.5  # between the end of the process and the end of its pipes
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -118,12 +118,11 @@ class Start:
     """How a level starts a run: a host argv and the file descriptors that it names; `spawn` closes them.
 
     `owner` is the uid that the program runs as where that is not the server's, so that it may reopen its own output.
-    `note` takes what the first process says about the run; with `note_group` it names the leader of a second process group.
+    What the first process says about the run goes to the note; with `note_group` it names the leader of a second process group.
     """
 
     argv: tuple[str, ...]
     fds: tuple[int, ...] = ()
-    note: Tap | None = None
     owner: int | None = None
     note_group: bool = False
 
@@ -277,7 +276,7 @@ class _Child:
             self.ended.set_result(status)
 
 
-def _popen(start: Start, run: Run, out: Tap, err: Tap) -> subprocess.Popen[bytes]:
+def _popen(start: Start, run: Run, out: Tap, err: Tap, note: Tap) -> subprocess.Popen[bytes]:
     stdin = memory_file(run.stdin) if run.stdin else os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     if start.owner is not None:
         for sink in (out.sink, err.sink):
@@ -291,7 +290,7 @@ def _popen(start: Start, run: Run, out: Tap, err: Tap) -> subprocess.Popen[bytes
             env={},
             cwd="/",
             close_fds=True,
-            pass_fds=(*start.fds, start.note.sink) if start.note else start.fds,
+            pass_fds=(*start.fds, note.sink),
             start_new_session=True,
         )
     except OSError as error:
@@ -300,7 +299,7 @@ def _popen(start: Start, run: Run, out: Tap, err: Tap) -> subprocess.Popen[bytes
         os.close(stdin)
 
 
-async def spawn(start: Start, run: Run) -> Ended:
+async def spawn(start: Start, run: Run, note: Tap) -> Ended:
     """Run `start.argv` to its end, at most `run.timeout_s` seconds; all of it is dead when this returns or is cancelled.
 
     Raises:
@@ -310,8 +309,6 @@ async def spawn(start: Start, run: Run) -> Ended:
     loop = asyncio.get_running_loop()
     began = loop.time()
     with contextlib.ExitStack() as stack:
-        if start.note:
-            stack.callback(start.note.close)
         with contextlib.ExitStack() as given:
             for fd in start.fds:
                 given.callback(os.close, fd)
@@ -319,8 +316,8 @@ async def spawn(start: Start, run: Run) -> Ended:
             stack.callback(out.close)
             err = Tap(run.max_output)
             stack.callback(err.close)
-            taps = [out, err, *([start.note] if start.note else [])]
-            child = _Child(_popen(start, run, out, err), start.note if start.note_group else None)
+            taps = [out, err, note]
+            child = _Child(_popen(start, run, out, err, note), note if start.note_group else None)
         for tap in taps:
             tap.close_sink()
         try:
@@ -336,6 +333,51 @@ async def spawn(start: Start, run: Run) -> Ended:
             err=bytes(err.kept),
             out_truncated=out.truncated,
             err_truncated=err.truncated,
-            note=bytes(start.note.kept) if start.note else b"",
+            note=bytes(note.kept),
             took_s=loop.time() - began,
+        )
+
+
+class Walls:
+    """What the levels share: a run is checked, started and read. Each says how: `check`, `start`, `verdict`."""
+
+    level: Level
+
+    def check(self, run: Run) -> None:
+        """Refuse a run that this level may not run. Raises BoxRefused."""
+        check(run)
+
+    def start(self, run: Run, note: int) -> Start:
+        """Give the host argv of a run; what the first process says about it goes to the descriptor `note`. Raises BoxRefused."""
+        raise NotImplementedError
+
+    def verdict(self, run: Run, ended: Ended) -> tuple[int | None, int | None]:
+        """Give (code, signal) of a run that was not out of time. Raises BoxRefused where it never began."""
+        raise NotImplementedError
+
+    async def run(self, run: Run) -> Ran:
+        """Run one argv vector; every process of it is dead when this returns or is cancelled.
+
+        Raises:
+            BoxRefused: this level may not run it, it is not well formed, its program is missing, or the box could not be set up.
+
+        """
+        self.check(run)
+        note = Tap(_NOTE_CAP)
+        with contextlib.closing(note):
+            return self.read(run, await spawn(self.start(run, note.sink), run, note))
+
+    def read(self, run: Run, ended: Ended) -> Ran:
+        """Give how a run ended. Raises BoxRefused where it never began."""
+        code, signal = (None, 9) if ended.status is None else self.verdict(run, ended)
+        return Ran(
+            code=code,
+            signal=signal,
+            out=ended.out,
+            err=ended.err,
+            out_truncated=ended.out_truncated,
+            err_truncated=ended.err_truncated,
+            took_s=ended.took_s,
+            level=self.level,
+            timed_out=ended.status is None,
         )

@@ -25,9 +25,9 @@ from flyball.backends.store.check import (
     outside_mark,
     read_marks,
 )
+from flyball.backends.store.damage import first_break
 from flyball.backends.store.seal import CHECKPOINT_FILE, VKEY_FILE
 from flyball.errors import BadInput, NotFound, NotReady, ProofFailed
-from flyball.rules.damage import first_break
 from flyball.rules.merkle import EMPTY_ROOT, Head, inclusion_proof, leaf_hash, node_hash, root_of
 from flyball.rules.note import BadNote, VerifierKey, parse_checkpoint, parse_note, parse_vkey
 from flyball.rules.tile import WIDTH, entries_bundle, entries_path, parse_bundle, parse_tile, tile_bytes, tiles_of

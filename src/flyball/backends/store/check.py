@@ -1,7 +1,7 @@
 """Whether the log in a database is as it was signed. The store asks before it opens, `audit` when somebody verifies.
 
 Checkpoints come from inside the database, from the file beside it, and from whoever kept one; each must be signed by the log's
-key and fit the entries. Damage is named by `rules.damage`; this file reads, and adds what only a database can have wrong.
+key and fit the entries. Damage is named by `damage`; this file reads, and adds what only a database can have wrong.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from flyball.backends.store.damage import first_break
 from flyball.backends.store.leaf import parse_leaf
 from flyball.backends.store.schema import node_place
 from flyball.backends.store.seal import CHECKPOINT_FILE, read_checkpoint
-from flyball.rules.damage import first_break
 from flyball.rules.merkle import Frontier, Head, NodeAt, leaf_hash, root_of
 from flyball.rules.note import BadNote, VerifierKey
 

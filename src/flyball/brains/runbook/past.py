@@ -83,6 +83,8 @@ def tell(view: View) -> Past:
             done = deed is not None and deed.status is Status.DONE and deed.result in view.values
             in_hand = deed is not None and deed.status in _IN_HAND
             reads.append(Read(index=index, proposal=proposal, value=deed.result if deed and done else "", in_hand=in_hand))
+        elif deed is not None and deed.status is Status.DENIED and deed.decision == "lease":
+            reads.clear()  # another session was at work: nothing was tried, and what was read before counts no more
         elif proposal.purpose is not Purpose.VERIFY:
             if _cut_off(step) and cut.get(proposal.hypothesis, 0) < CUT_MOST:
                 cut[proposal.hypothesis] = cut.get(proposal.hypothesis, 0) + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +86,17 @@ def _digest(desk: Desk, approval: str, verb: str, digest: str | None, yes: bool)
     return str(doc["digest"])
 
 
-def _answered(desk: Desk, approval: str, verb: str, doc: dict[str, Any]) -> str:
+def answering(run: Callable[..., int | None]) -> click.Command:
+    """Make a command of an answer to an approval: they all take the same, as `said`."""
+    for given in (pass_desk, yes_, digest_, reason, click.argument("approval")):
+        run = given(run)
+    return click.command(cls=Cmd)(run)
+
+
+def _answered(desk: Desk, approval: str, verb: str, said: dict[str, Any], **more: Any) -> str:
     """Send an answer, write what it led to, and give the approval's state."""
-    answer = desk.api.post(f"/v1/approvals/{part(approval)}/{verb}", doc)
+    digest = _digest(desk, approval, verb, said["digest"], said["yes"])
+    answer = desk.api.post(f"/v1/approvals/{part(approval)}/{verb}", {"digest": digest, "reason": said["reason"], **more})
     state = str(answer["state"])
     if show.dumped(desk, answer):
         return state
@@ -101,50 +110,35 @@ def _answered(desk: Desk, approval: str, verb: str, doc: dict[str, Any]) -> str:
     return state
 
 
-@click.command(cls=Cmd)
-@click.argument("approval")
-@reason
-@digest_
-@yes_
-@pass_desk
-def approve(desk: Desk, approval: str, reason: str, digest: str | None, yes: bool) -> int:
+@answering
+def approve(desk: Desk, approval: str, **said: Any) -> int:
     """Say yes to exactly one action.
 
     Without --digest the card is shown first: why, what exactly, how far it reaches, how it is undone, and until when.
     Exit code 6 where more people must say yes.
     """
-    state = _answered(desk, approval, "approve", {"digest": _digest(desk, approval, "approve", digest, yes), "reason": reason})
+    state = _answered(desk, approval, "approve", said)
     return Waits.exit_code if state == "waiting" else 0
 
 
-@click.command(cls=Cmd)
-@click.argument("approval")
-@reason
-@digest_
-@yes_
-@pass_desk
-def reject(desk: Desk, approval: str, reason: str, digest: str | None, yes: bool) -> None:
+@answering
+def reject(desk: Desk, approval: str, **said: Any) -> None:
     """Say no to an action.
 
     One no is enough; the agent is told the reason.
     """
-    _answered(desk, approval, "reject", {"digest": _digest(desk, approval, "reject", digest, yes), "reason": reason})
+    _answered(desk, approval, "reject", said)
 
 
-@click.command(cls=Cmd)
-@click.argument("approval")
+@answering
 @click.option("--args", "args_", required=True, metavar="JSON|@FILE", help="All arguments of the new action, as one JSON object.")
-@reason
-@digest_
-@yes_
-@pass_desk
-def edit(desk: Desk, approval: str, args_: str, reason: str, digest: str | None, yes: bool) -> None:
+def edit(desk: Desk, approval: str, args_: str, **said: Any) -> None:
     """Replace an action's arguments: a new action, judged anew.
 
     The new action has a digest of its own and needs its own yes.
     """
     args = _object(args_)
-    _answered(desk, approval, "edit", {"digest": _digest(desk, approval, "edit", digest, yes), "reason": reason, "args": args})
+    _answered(desk, approval, "edit", said, args=args)
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -158,18 +152,13 @@ def _object(text: str) -> dict[str, Any]:
     return doc
 
 
-@click.command(cls=Cmd)
-@click.argument("approval")
-@reason
-@digest_
-@yes_
-@pass_desk
-def changes(desk: Desk, approval: str, reason: str, digest: str | None, yes: bool) -> None:
+@answering
+def changes(desk: Desk, approval: str, **said: Any) -> None:
     """Send an action back with what should be different.
 
     The agent plans again with the reason in front of it.
     """
-    _answered(desk, approval, "changes", {"digest": _digest(desk, approval, "changes", digest, yes), "reason": reason})
+    _answered(desk, approval, "changes", said)
 
 
 @click.group(cls=Nouns)

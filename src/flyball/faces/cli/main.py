@@ -37,6 +37,7 @@ TABLE = {
         "signals": ("work:signals", "Send a signal by hand."),
         "explain": ("look:explain", "Say what happened, why, and on whose word."),
         "report": ("look:report", "Print a session's post-mortem in Markdown."),
+        "output": ("work:output", "Print what a long action has said so far."),
         "undo": ("work:undo", "Roll one action back."),
         "settle": ("work:settle", "Record what became of a stuck action."),
         "dlq": ("work:dlq", "List and replay signals that could not be read."),

@@ -1,4 +1,4 @@
-"""Sessions and what opens them: `sessions`, `run`, `signals`, `undo`, `settle`, `dlq`."""
+"""Sessions and what opens them: `sessions`, `run`, `signals`, `output`, `undo`, `settle`, `dlq`."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ STEPS: list[show.Column] = [
 ]
 MARKS = {"confirmed": "+", "chosen": ">", "ruled_out": "-", "refuted": "x", "open": "?"}
 TWICE = 2
+WAIT_S = 10.0  # below the client's own limit
 UNDO_CODES = {"undone": 0, "denied": Denied.exit_code, "held": Waits.exit_code}
 reason = click.option("--reason", required=True, help="Why; it goes into the log.")
 
@@ -295,6 +296,19 @@ def undo(desk: Desk, action: str, reason: str) -> int:
     if status == "done":
         show.say("it was not undone: a freeze that stops undoing is in force, see flyball freeze list")
     return UNDO_CODES.get(status, 1)
+
+
+@click.command(cls=Cmd)
+@click.argument("action")
+@click.option("--watch", is_flag=True, help="Go on until it has ended.")
+@pass_desk
+def output(desk: Desk, action: str, watch: bool) -> None:
+    """Print what a long action has said so far."""
+    doc: dict[str, Any] = {"next": 0, "going": watch, "text": "-"}
+    while doc["text"] or (watch and doc["going"]):
+        doc = desk.api.get(f"/v1/actions/{part(action)}/output", after=doc["next"], wait_s=WAIT_S if watch else None)
+        if not show.dumped(desk, doc):
+            click.echo(show.plain(doc["text"], lines=True), nl=False)
 
 
 @click.command(cls=Cmd)

@@ -17,6 +17,7 @@ from flyball.views import session as sessions
 
 router = APIRouter(route_class=Page, include_in_schema=False)
 SHOWN = 100
+TAIL = 4_000  # bytes of what a running action has said
 STEERED = ("pause", "resume", "cancel")
 
 
@@ -146,6 +147,8 @@ def story(house: House, name: str) -> dict[str, Any]:
         else None
     )
     deeds = [one for one in doc["deeds"] if one["action"]["purpose"] != "verify"]
+    for one in (going := [one for one in deeds if one["status"] == "running"]):
+        one["tail"] = house.plugs.box.read(one["action"]["id"], -TAIL, TAIL).decode("utf-8", "replace")
     return {
         "doc": doc,
         "head": doc["session"],
@@ -156,6 +159,7 @@ def story(house: House, name: str) -> dict[str, Any]:
         "told": explain.explain(doc),
         "asks": asks,
         "deeds": deeds,
+        "going": going,
         "looks": [one for one in doc["deeds"] if one["action"]["purpose"] == "verify"],
         "evidence": [one for one in deeds if one["value"] is not None and one["action"]["purpose"] == "diagnose"],
         "working": [(deed["result"], doc["values"][deed["result"]]) for deed in deeds if deed["result"] in doc["values"]],

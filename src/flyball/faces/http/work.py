@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Any
 
 import orjson
@@ -16,7 +17,9 @@ from flyball.model.action import Status
 from flyball.views import session as sessions
 
 router = APIRouter(prefix="/v1", tags=["work"])
-CODES = {Status.DENIED: 403, Status.HELD: 202, Status.UNKNOWN: 202, Status.STUCK: 202}
+CODES = {Status.DENIED: 403, Status.HELD: 202, Status.RUNNING: 202, Status.UNKNOWN: 202, Status.STUCK: 202}
+AT_ONCE = 65_536
+LOOK_S, LONGEST_WAIT_S = 0.25, 25.0
 
 
 @router.post("/signals/{source}", status_code=202)
@@ -62,7 +65,7 @@ async def steer(name: str, verb: str, request: Request, who: Caller, house: TheH
 
 @router.post("/actions")
 async def act(request: Request, who: Caller, house: TheHouse) -> Response:
-    """Submit an action with an agent's key. 200 settled, 202 held or unknown, 403 denied; the body says what and why."""
+    """Submit an action with an agent's key. 200 settled, 202 held, running or unknown, 403 denied; the body says what and why."""
     doc = await said(request)
     if who.key.session == "":
         raise BadInput("this key belongs to no session", "actions are submitted with the key of an agent's session", "flyball keys create")
@@ -80,6 +83,27 @@ async def deed(name: str, who: Caller, house: TheHouse) -> dict[str, Any]:
     """Show an action and what became of it."""
     who.needs("read")
     return wire.dump(house.load_deed(name))
+
+
+@router.get("/actions/{name}/output")
+async def output(name: str, request: Request, who: Caller, house: TheHouse, after: int = 0, wait_s: float = 0.0) -> dict[str, Any]:
+    """Give what a long action has said, from byte `after` on; `next` is where to go on. Waits for more up to `wait_s` while it runs."""
+    who.needs("read")
+    clock, after = house.plugs.clock, max(0, min(after, 2**53))
+    ends = clock.mono() + min(wait_s, LONGEST_WAIT_S)
+    while True:
+        going = house.load_deed(name).status in (Status.RUNNING, Status.UNKNOWN)
+        text, size = decoded(house.plugs.box.read(name, after, AT_ONCE), final=not going)
+        if text or not going or clock.mono() >= ends or request.app.state.streams.closing:
+            return {"text": text, "next": after + size, "going": going}
+        await clock.sleep(LOOK_S)
+
+
+def decoded(raw: bytes, *, final: bool) -> tuple[str, int]:
+    """Give bytes as text, and how many of them: a character of which only the beginning is there is left for the next look."""
+    decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+    text = decoder.decode(raw, final)
+    return text, len(raw) - len(decoder.getstate()[0])
 
 
 @router.post("/actions/{name}/undo")
