@@ -16,6 +16,7 @@ import pytest
 
 from desk import NASTY, SCOPES, SID, TRIED, WANTED, Desk, closed, desk_at
 from flyball.faces.console import text
+from flyball.faces.console.inbox import blast
 from flyball.faces.console.link import mint_link
 from flyball.faces.console.page import HERE, STATIC
 from flyball.faces.http.state import _pointers
@@ -492,3 +493,10 @@ async def test_a_stream_points_and_ends_with_the_server(desk: Desk) -> None:
     async with asyncio.timeout(5):
         assert await waiting == b"the end"
     assert not streams.news
+
+
+def test_the_card_counts_every_service_that_an_action_touches() -> None:
+    one = blast({"blast": {"service": "web", "interrupts": True}}, ["shop"])
+    assert one == ("1 service, 1 behind", "interrupts it for a moment; shop stand on it")
+    two = blast({"blast": {"targets": ["store", "web"], "timeout_s": 7200, "cost_micros": 250_000}}, [])
+    assert two == ("2 services", "touches store, web; timeout s: 7200; cost micros: 250000; nothing else stands on it")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flyball.config import Command, Rule
 from flyball.model.action import Reach
 from flyball.model.grant import Target
 from flyball.model.ids import Digest, ValueId
@@ -79,7 +80,9 @@ def test_the_lowest_label_is_the_minimum_and_nothing_at_all_is_trusted() -> None
 
 
 SPEC = KindSpec(name="k", title="k", reach=Reach.WRITE, args={}, result={}, sinks=("/where", "/files"))
-TARGET = Target(name="web", env="lab", facts={"log": "/var/log/web/app.log", "rotated": "app.log.*"})
+RULES: list[dict[str, Any]] = [{"enum": ["users"]}, {"min": 1, "max": 10}, {"pattern": "[a-z]+"}]
+COMMANDS = {"reindex": Command(argv=["x"], args={f"a{n}": Rule(**rule) for n, rule in enumerate(RULES)}).model_dump()}
+TARGET = Target(name="web", env="lab", facts={"log": "/var/log/web/app.log", "rotated": "app.log.*", "commands": COMMANDS})
 CATALOGUE = {"web": TARGET, "db": Target(name="db", env="lab")}
 OBSERVED = Origin(origin="o", integrity=Integrity.OBSERVED)
 
@@ -104,6 +107,15 @@ OBSERVED = Origin(origin="o", integrity=Integrity.OBSERVED)
         ("git:commit", "a" * 39, False),
         ("git:commit", "HEAD", False),
         ("git:commit", None, False),
+        ("target:choice", "reindex", True),
+        ("target:choice", "users", True),
+        ("target:choice", "secrets", False),
+        ("target:choice", "abc", False),  # what only a pattern lets in is nobody's choice but the proposer's
+        ("target:choice", 1, True),
+        ("target:choice", 11, False),
+        ("target:choice", {}, True),
+        ("target:choice", [], False),
+        ("target:choice", None, False),
         ("no:such", "web", False),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flyball.model.action import Expect, Purpose, Status
+from flyball.model.action import Expect, Outcome, Purpose, Seen, Status
 from flyball.model.grant import Freeze
 from sim.oracle import check_all
 from sim.test_attack import remote
@@ -105,6 +105,31 @@ async def test_a_pause_lets_it_go_on() -> None:
     await world.house.steer(emma, world.session().id, "resume", "looked at it and it is fine")
     await world.run()
     assert world.session().outcome == "fixed"
+
+
+async def test_what_cannot_be_ended_goes_on_under_a_freeze_and_is_settled_by_its_end() -> None:
+    world = build(SEED, steps(propose("sim.green"), finish("fixed")))
+    said: list[Any] = [Seen.RUNNING]
+
+    async def goes_on(*_: Any) -> None:
+        return None
+
+    async def as_told(*_: Any) -> Any:
+        return said[0]
+
+    def tune(each: World) -> None:
+        each.kinds["sim.green"].do = goes_on  # type: ignore[assignment]  # a deed that begins and gives no outcome
+        each.kinds["sim.green"].probe = as_told  # type: ignore[method-assign]  # and whose end the test decides
+
+    world.tune = tune
+    world.boot()
+    await world.open()
+    world.freezer.freeze(Freeze(id="f1", scope="all", reason="stop", by="person:emma", at=world.clock.at))
+    await world.run(until_s=10.0)
+    assert world.deed().status is Status.RUNNING
+    said[0] = Outcome(ok=True, result={"bumped": "web"})
+    await world.run(until_s=10.0)
+    assert world.deed().status is Status.DONE
 
 
 async def test_an_end_that_breaks_its_contract_is_a_failure() -> None:

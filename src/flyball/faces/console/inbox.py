@@ -195,16 +195,17 @@ def detail(house: House, card: Mapping[str, Any]) -> dict[str, Any]:
 def blast(card: Mapping[str, Any], serves: list[str]) -> tuple[str, str]:
     """Give how far an action reaches: a headline and what stands behind it."""
     found = card["blast"] if isinstance(card["blast"], Mapping) else {}
-    files = found.get("files")
-    parts = []
+    files, named = found.get("files"), found.get("targets")
+    targets = [str(one) for one in named] if isinstance(named, list | tuple) else []
+    parts = [f"touches {', '.join(targets[:5])}"] if len(targets) > 1 else []
     if isinstance(files, list | tuple):
         parts.append(f"{len(files)} {'file' if len(files) == 1 else 'files'}: {', '.join(str(one) for one in files[:3])}")
     if found.get("interrupts"):
         parts.append("interrupts it for a moment")
-    counted = ("commits_since", "bytes", "count")
-    parts.extend(f"{name.replace('_', ' ')}: {found[name]}" for name in counted if isinstance(found.get(name), int))
+    counted = ("commits_since", "bytes", "count", "timeout_s", "cost_micros")
+    parts.extend(f"{name.replace('_', ' ')}: {found[name]:.0f}" for name in counted if isinstance(found.get(name), int | float))
     parts.append(f"{', '.join(serves)} stand on it" if serves else "nothing else stands on it")
-    return f"1 service{f', {len(serves)} behind' if serves else ''}", "; ".join(parts)
+    return f"{max(1, len(targets))} service{'s' if len(targets) > 1 else ''}{f', {len(serves)} behind' if serves else ''}", "; ".join(parts)
 
 
 def _plain(value: Any) -> Any:
