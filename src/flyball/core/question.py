@@ -24,6 +24,7 @@ def question(action: Action, facts: Facts, session: Session, agent: Agent | None
         raise LookupError(f"{action.id}: policy is not asked about unknown kinds or targets")
     grant = facts.chain[0] if facts.chain else None
     left = facts.budget_cap - facts.budget.spent - facts.budget.held if facts.budget else 0
+    plan = {"digest": session.plan[0] if session.plan else "", "approved": False}
     return {
         "schema": 1,
         "now": facts.now,
@@ -35,29 +36,19 @@ def question(action: Action, facts: Facts, session: Session, agent: Agent | None
             "chain": [one.agent for one in facts.chain[1:]],
             "depth": grant.depth if grant else 0,
         },
-        "session": {
-            "id": session.id,
-            "trigger": session.trigger,
-            "steps": session.step,
-            "plan": {"digest": session.plan[0] if session.plan else "", "approved": False},
-        },
+        "session": {"id": session.id, "trigger": session.trigger, "steps": session.step, "plan": plan},
         "grant": {
             "id": grant.id if grant else "",
             "kinds": list(grant.kinds) if grant else [],
             "targets": list(grant.targets) if grant else [],
             "env": list(grant.envs) if grant else [],
+            "regions": list(grant.regions) if grant else [],
             "ceiling": grant.ceiling.value if grant else "green",
             "uses_left": facts.uses_left,
             "expires_in_s": grant.expires_at - facts.now if grant else 0,
         },
         "kind": _kind(action, spec),
-        "target": {
-            "name": target.name,
-            "env": target.env,
-            "region": target.region,
-            "sensitivity": target.sensitivity,
-            "known": True,
-        },
+        "target": {"name": target.name, "env": target.env, "region": target.region, "sensitivity": target.sensitivity, "known": True},
         "call": {
             "args": _thawed(action.args),
             "digest": action.digest,

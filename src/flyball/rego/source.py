@@ -18,7 +18,7 @@ KEYWORDS = frozenset(_KEYWORDS.split())
 # (http.send, time.now_ns, rand.intn, opa.runtime, numbers.range, walk) is left out, so it is refused by its name.
 _BUILTINS = """
 abs ceil floor round count sum product max min sort array.concat array.reverse array.slice intersection union
-object.get object.keys object.remove object.filter object.union object.union_n object.subset json.filter json.remove
+object.get object.keys object.remove object.filter object.union object.union_n object.subset json.filter json.remove json.marshal
 concat contains endswith startswith format_int indexof indexof_n lower upper replace split sprintf substring
 strings.any_prefix_match strings.any_suffix_match strings.count strings.reverse strings.replace_n
 trim trim_left trim_prefix trim_right trim_suffix trim_space regex.match regex.is_valid regex.replace regex.split
@@ -128,7 +128,7 @@ def lint_set(modules: Sequence[Module], entrypoint: str) -> Iterator[Finding]:
         yield Finding(modules[0].file, 1, 1, f"no rule `{package}.{answer}`", "it is what the door asks", fix)
     seen: set[tuple[str, str]] = set()
     for module in modules:
-        if module.package != package:
+        if module.package != package and not module.package.startswith(f"{package}."):
             what = f"package `{module.package}`"
             yield Finding(module.file, 1, 1, what, "nothing asks it", f"write `package {package}`")
         for statement, rule in zip(module.statements, module.rules, strict=True):

@@ -23,6 +23,7 @@ def fault(grant: Grant, action: Action, target: Target, zone: Zone, now: float) 
         (action.kind not in grant.kinds, f"kind {action.kind!r} is not in grant {grant.id}"),
         (action.target not in grant.targets, f"target {action.target!r} is not in grant {grant.id}"),
         (target.env not in grant.envs, f"environment {target.env!r} is not in grant {grant.id}"),
+        (target.region not in grant.regions, f"region {target.region!r} is not in grant {grant.id}"),
         (RANK[zone] > RANK[grant.ceiling], f"{zone} is above the ceiling {grant.ceiling} of grant {grant.id}"),
     )
     for broken, why in reasons:
@@ -73,6 +74,7 @@ def wider(parent: Grant, child: Grant) -> str:
         (not child.kinds or not set(child.kinds) <= set(parent.kinds), "kinds are not a subset"),
         (not child.targets or not set(child.targets) <= set(parent.targets), "targets are not a subset"),
         (not child.envs or not set(child.envs) <= set(parent.envs), "environments are not a subset"),
+        (not child.regions or not set(child.regions) <= set(parent.regions), "regions are not a subset"),
         (RANK[child.ceiling] > RANK[parent.ceiling], "the zone ceiling is higher"),
         (child.uses > parent.uses, "it has more uses"),
         (child.budget_micros > parent.budget_micros, "its budget is larger"),

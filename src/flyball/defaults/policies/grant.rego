@@ -26,6 +26,10 @@ deny contains [13, "grant.env", sprintf("the grant does not hold the environment
 	not input.target.env in input.grant.env
 }
 
+deny contains [13, "grant.region", sprintf("the grant does not hold the region %s", [input.target.region]), 0, "none"] if {
+	not input.target.region in input.grant.regions
+}
+
 deny contains [14, "grant.used", "the grant has no uses left", 0, "none"] if {
 	not input.grant.uses_left > 0
 }
