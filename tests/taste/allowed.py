@@ -60,8 +60,8 @@ _NET = (
 
 Files = tuple[str, ...]  # patterns (fnmatch) on the path below src/flyball
 _TIMES: tuple[Files, str] = (
-    ("backends/clock.py", "lab/*"),
-    "one source of time, chance and ids; the simulated world replaces it (the lab is an estate of its own)",
+    ("backends/clock.py", "lab/*", "rego/limit.py", "rego/builtin/desk.py"),
+    "one source of time, chance and ids; the simulated world replaces it (the lab is its own estate; Rego limits time, draws by a seed)",
 )
 _STARTS: tuple[Files, str] = (("backends/sandbox_*", "backends/sandbox/*", "lab/*"), "programs run in a box; the lab breaks real ones")
 _CALLS: tuple[Files, str] = (

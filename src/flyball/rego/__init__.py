@@ -1,1 +1,9 @@
 """Rego for policies. Stands alone: imports nothing of Flyball; only `backends/policy_*` imports it."""
+
+from flyball.rego.builtin import World
+from flyball.rego.error import Fault, Mistake, OverLimit, Refused, RegoError
+from flyball.rego.limit import Limits
+from flyball.rego.policy import Policy, compile_plan
+from flyball.rego.value import UNDEFINED
+
+__all__ = ["UNDEFINED", "Fault", "Limits", "Mistake", "OverLimit", "Policy", "Refused", "RegoError", "World", "compile_plan"]

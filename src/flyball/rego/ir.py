@@ -1,12 +1,13 @@
-"""The intermediate representation: OPA's plan format as nouns, and a little more. Made by `planner` or read from a plan; turned into Python by `code`.
+"""The intermediate representation: OPA's plan format as nouns, and a little more. From `planner` or `read`; made into Python by `code`.
 
-What each statement does is said in OPA's documentation of its IR. A statement that is undefined ends its block; `Break(n)` ends the block
-that is `n` levels out. Locals are numbered; 0 is `input`, 1 is `data`. More than OPA's: an operand may be any constant, so that ground terms
-are made once, at load.
+What each statement does is said in OPA's documentation of its IR. A statement that is undefined ends its block; `Break(n)` ends the
+block that is `n` levels out. Locals are numbered; 0 is `input`, 1 is `data`. More than OPA's: an operand may be any constant, so that
+ground terms are made once, at load.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from flyball.rego.error import NOWHERE, Place
 
@@ -19,6 +20,7 @@ class Const:
 
 
 Local: TypeAlias = int
+DOCUMENTS: Final = (0, 1)  # the locals that hold input and data
 Operand: TypeAlias = Local | Const
 Block: TypeAlias = tuple["Stmt", ...]
 
@@ -235,7 +237,7 @@ class SetAdd(Stmt):
 
 @dataclass(frozen=True, slots=True)
 class With(Stmt):
-    """Runs the block with `local` (input or data) changed at `path` (all of it where empty); what was known before counts no more inside."""
+    """Runs the block with `local` (input or data) changed at `path` (all of it where empty); rules are asked anew inside."""
 
     local: Local
     path: tuple[str, ...]
@@ -277,3 +279,18 @@ class Program:
     plans: tuple[Plan, ...]
     funcs: tuple[Func, ...]
     builtins: frozenset[str] = frozenset()
+
+
+def inner(stmt: Stmt) -> tuple[Block, ...]:
+    """The blocks directly within a statement."""
+    if isinstance(stmt, Blocks):
+        return stmt.blocks
+    return (stmt.block,) if isinstance(stmt, Scan | Not | With) else ()
+
+
+def walk(blocks: tuple[Block, ...]) -> Iterator[Stmt]:
+    """Every statement in these blocks, those within others too, in the order of the plan."""
+    for block in blocks:
+        for stmt in block:
+            yield stmt
+            yield from walk(inner(stmt))

@@ -1,7 +1,7 @@
 """The syntax tree of Rego v1: what the parser makes and the compiler reads. Nouns only.
 
-Every node has a `place`. Wildcards `_` are variables of their own, named `$0`, `$1`, ... within a module, so that no two are the same. Infix
-operators are calls: `a + b` is `Call(("plus",), (a, b))`. A name written in dots is a `Ref` whose path holds string scalars.
+Every node has a `place`. Wildcards `_` are variables of their own, named `$0`, `$1`, ... within a module, so that no two are the same.
+Infix operators are calls: `a + b` is `Call(("plus",), (a, b))`. A name written in dots is a `Ref` whose path holds string scalars.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from flyball.rego.error import NOWHERE, Place
 class Scalar:
     """A string, number, boolean or null. Numbers are `int`, or `float` where they are written with a fraction or exponent."""
 
-    value: str | int | float | bool | None  # noqa: PYI041 - the four that a reader looks for
+    value: str | int | float | bool | None
     place: Place = field(default=NOWHERE, compare=False)
 
 

@@ -14,7 +14,8 @@ class Type:
     """One type. `kind` is `any`, `null`, `boolean`, `number`, `string`, `array`, `object`, `set` or `union`.
 
     Attributes:
-        static: array: the types of the first members, by place; object: (key, type) of the properties that must be there; union: its branches.
+        static: array: the types of the first members, by place; object: (key, type) of the properties that must be there; union: its
+            branches.
         dynamic: array and set: the type of (other) members; object: the type of other values.
         names: object: the type of other keys.
     """

@@ -9,13 +9,20 @@
 | set | `Set`, from the *keys* of its members to its members |
 | undefined | `UNDEFINED` |
 
-Input and data are used as `json.loads` gives them, without a copy. A **key** is what a value is in a hash table: strings, numbers and null
-are their own; everything else (a boolean too, because Python holds `True == 1`) is wrapped in a `Key`. `key(value)` and `unkey(key)` convert.
+Input and data are used as `json.loads` gives them, without a copy. A **key** is what a value is in a hash table: strings, numbers and
+null are their own; everything else (a boolean too, because Python holds `True == 1`) is wrapped in a `Key`. `key` and `unkey` convert.
+
+Whatever goes through a value member by member counts its steps, because a value may be far larger than what it was written with
+(`b := [a, a]`, `c := [b, b]`, ...).
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from functools import cmp_to_key
 from typing import Any, Final, final
+
+from flyball.rego.error import Fault
+from flyball.rego.limit import NOW
 
 Value = Any  # one of the table above
 ORDER: Final = ("null", "boolean", "number", "string", "array", "object", "set")
@@ -70,12 +77,22 @@ def key(value: Value) -> Any:
     if kind is bool:
         return TRUE if value else FALSE
     if kind is list:
-        return Key(("array", *map(key, value)), value)
-    if kind is dict:
-        return Key(("object", frozenset((name, key(held)) for name, held in value.items())), value)
-    if kind is Set:
-        return Key(("set", frozenset(value.held)), value)
-    raise TypeError(f"{kind.__name__} is no value of Rego")
+        form: tuple[Any, ...] = ("array", *map(key, value))
+    elif kind is dict:
+        form = ("object", frozenset((name, key(held)) for name, held in value.items()))
+    elif kind is Set:
+        form = ("set", frozenset(value.held))
+    else:
+        raise Fault(f"{kind.__name__} is no value of Rego")
+    _spend(len(value))
+    return Key(form, value)
+
+
+def _spend(members: int) -> None:
+    """Counts the members of a value that is gone through, where an evaluation has a meter."""
+    meter = NOW.meter
+    if meter is not None:
+        meter.spend(members)
 
 
 def unkey(name: Any) -> Value:
@@ -123,8 +140,10 @@ def equal(left: Value, right: Value) -> bool:
     if kind is not type(right):
         return kind is not bool and type(right) is not bool and isinstance(left, int | float) and bool(left == right)
     if kind is list:
+        _spend(len(left))
         return len(left) == len(right) and all(map(equal, left, right))
     if kind is dict:
+        _spend(len(left))
         return left.keys() == right.keys() and all(equal(held, right[name]) for name, held in left.items())
     return bool(left == right)
 
@@ -134,24 +153,16 @@ def name_of(value: Value) -> str:
     return ORDER[rank(value)]
 
 
+_RANKS: Final = {type(None): 0, bool: 1, int: 2, float: 2, str: 3, list: 4, dict: 5, Set: 6}
+_ARRAY, _OBJECT, _SET = 4, 5, 6
+
+
 def rank(value: Value) -> int:
     """The place of the value's type in Rego's order of types."""
-    kind = type(value)
-    if kind is str:
-        return 3
-    if kind is bool:
-        return 1
-    if kind is int or kind is float:
-        return 2
-    if value is None:
-        return 0
-    if kind is list:
-        return 4
-    if kind is dict:
-        return 5
-    if kind is Set:
-        return 6
-    raise TypeError(f"{kind.__name__} is no value of Rego")
+    found = _RANKS.get(type(value))
+    if found is None:
+        raise Fault(f"{type(value).__name__} is no value of Rego")
+    return found
 
 
 def compare(left: Value, right: Value) -> int:
@@ -163,20 +174,21 @@ def compare(left: Value, right: Value) -> int:
     first, second = rank(left), rank(right)
     if first != second:
         return first - second
-    if first == 4:
+    if first == _ARRAY:
         return _compare_each(left, right)
-    if first == 5:
+    if first == _OBJECT:
         names, others = ordered(map(unkey, left)), ordered(map(unkey, right))
         for name, other in zip(names, others, strict=False):
             if found := compare(name, other) or compare(left[key(name)], right[key(other)]):
                 return found
         return len(names) - len(others)
-    if first == 6:
+    if first == _SET:
         return _compare_each(ordered(left), ordered(right))
-    return 0 if first == 0 else (left > right) - (left < right)
+    return (left > right) - (left < right) if first else 0
 
 
 def _compare_each(left: list[Value], right: list[Value]) -> int:
+    _spend(min(len(left), len(right)))
     for one, other in zip(left, right, strict=False):
         if found := compare(one, other):
             return found
@@ -199,15 +211,16 @@ def plain(value: Value) -> Any:
     """The value as JSON has it: sets become sorted arrays, keys that are no strings their JSON text (`dumped` in `builtin`)."""
     kind = type(value)
     if kind is list:
+        _spend(len(value))
         return [plain(one) for one in value]
     if kind is Set:
+        _spend(len(value))
         return [plain(one) for one in ordered(value)]
     if kind is dict:
+        _spend(len(value))
         return {name if type(name) is str else _text(unkey(name)): plain(held) for name, held in value.items()}
     return value
 
 
 def _text(name: Value) -> str:
-    import json  # noqa: PLC0415 - only for objects with keys that JSON does not have
-
     return json.dumps(plain(name), separators=(",", ":"), ensure_ascii=False)

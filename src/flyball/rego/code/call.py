@@ -1,0 +1,62 @@
+"""Makes calls into Python. Called by `emit`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flyball.rego import ir
+from flyball.rego.builtin import TABLE
+from flyball.rego.code import node
+from flyball.rego.code.scope import DATA, INPUT, Scope
+from flyball.rego.code.stmt import Maker, Step
+from flyball.rego.run import WORLD
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A function of the plan: its global name, and where a memory keeps what it gave (0: nowhere, it takes operands)."""
+
+    name: str
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """What calls may mean, and whether a builtin's error ends the evaluation."""
+
+    funcs: Mapping[str, Target]
+    strict: bool
+
+    def step(self, make: Maker, stmt: ir.Call | ir.CallDynamic, scope: Scope) -> Step:
+        """Makes one call."""
+        if isinstance(stmt, ir.CallDynamic):
+            path = node.pair(*(make.read(one, scope) for one in stmt.path))
+            args = node.pair(*(make.read(one, scope) for one in stmt.args))
+            called = node.call("dispatch", node.name("TABLE"), node.name(scope.memory), path, args)
+            return make.found(stmt.result, called, (*stmt.path, *stmt.args[2:]), scope)
+        target = self.funcs.get(stmt.func)
+        return self._builtin(make, stmt, scope) if target is None else _func(make, stmt, scope, target)
+
+    def _builtin(self, make: Maker, stmt: ir.Call, scope: Scope) -> Step:
+        builtin = TABLE[stmt.func]
+        args = [make.read(one, scope) for one in stmt.args]
+        if builtin.worldly:
+            args.insert(0, node.item(node.name(scope.memory), node.const(WORLD)))
+        step = make.found(stmt.result, node.call(make.pool.hold("b", builtin.call), *args), stmt.args, scope)
+        if self.strict:
+            return step
+        failed = [node.let(scope.name(stmt.result), node.name("U"))]
+        return Step([node.trying(step.code, "BuiltinFault", failed)], step.test, step.scope)
+
+
+def _func(make: Maker, stmt: ir.Call, scope: Scope, target: Target) -> Step:
+    args = [node.name(scope.memory), *(make.read(one, scope) for one in stmt.args)]
+    called = node.call(target.name, *args)
+    if not target.place:
+        return make.found(stmt.result, called, stmt.args[2:], scope)
+    variable = scope.name(stmt.result)
+    known = node.let(variable, node.item(node.name(scope.memory), node.const(target.place)))
+    ask = node.when(node.same(node.name(variable), node.name("NEVER")), [node.let(variable, called)])
+    return Step([known, ask], node.differ(node.name(variable), node.name("U")), scope.holds(stmt.result))
+
+
+__all__ = ["DATA", "INPUT", "Caller", "Target"]

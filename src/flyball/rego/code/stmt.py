@@ -1,0 +1,252 @@
+"""Makes statements without blocks into Python. Called by `emit`."""
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from flyball.rego import ir
+from flyball.rego.code import node
+from flyball.rego.code.node import Code
+from flyball.rego.code.pool import Names, Pool
+from flyball.rego.code.scope import DATA, INPUT, Scope
+from flyball.rego.value import equal
+
+KINDS: Final = {"array": "list", "object": "dict", "set": "Set"}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A statement in Python: what is done, the condition under which it is defined (None: always; `NOT`: never), and what is known then."""
+
+    code: Code
+    test: ast.expr | None
+    scope: Scope
+
+
+NOT: Final = node.NO
+
+
+class Maker:
+    """Makes the statements of one function."""
+
+    def __init__(self, pool: Pool, names: Names, clash: str) -> None:
+        self.pool = pool
+        self.names = names
+        self.clash = clash  # what a conflict in this function is called
+
+    def step(self, stmt: ir.Stmt, scope: Scope) -> Step:
+        """Makes one statement."""
+        return STEPS[type(stmt)](self, stmt, scope)
+
+    def read(self, operand: ir.Operand, scope: Scope) -> ast.expr:
+        """An operand's value."""
+        if isinstance(operand, ir.Const):
+            return self.pool.const(operand.value)
+        if operand not in scope.sure and operand not in {INPUT, DATA}:
+            self.names.unset.add(operand)
+        return node.name(scope.name(operand))
+
+    def defined(self, operands: tuple[ir.Operand, ...], scope: Scope) -> list[ast.expr]:
+        """Conditions under which all these operands are defined."""
+        doubtful = dict.fromkeys(one for one in operands if not isinstance(one, ir.Const) and one not in scope.sure)
+        return [node.differ(self.read(one, scope), node.name("U")) for one in doubtful]
+
+    def guarded(self, operands: tuple[ir.Operand, ...], code: Code, scope: Scope, then: Scope) -> Step:
+        """Code that runs if its operands are defined; the statement is undefined otherwise."""
+        if any(not isinstance(one, ir.Const) and one in scope.none for one in operands):
+            return Step([], NOT, then)
+        tests = self.defined(operands, scope)
+        if not tests:
+            return Step(code, None, then)
+        flag = self.names.fresh("g")
+        test = node.both(tests)
+        return Step([node.let(flag, test), node.when(node.name(flag), code)], node.name(flag), then)
+
+    def found(self, target: int, value: ast.expr, operands: tuple[ir.Operand, ...], scope: Scope) -> Step:
+        """`target = value`, undefined where the value is or an operand."""
+        tests = self.defined(operands, scope)
+        value = node.choose(node.both(tests), value, node.name("U")) if tests else value
+        variable = scope.name(target)
+        return Step([node.let(variable, value)], node.differ(node.name(variable), node.name("U")), scope.holds(target))
+
+    def meter(self) -> str:
+        """The variable that holds the meter."""
+        self.names.metered = True
+        return "k"
+
+    def charge(self, steps: ast.expr) -> Code:
+        """Counts steps."""
+        meter = self.meter()
+        over = node.compare(node.attr(node.name(meter), "left"), ast.Lt(), node.const(0))
+        return [node.less(meter, "left", steps), node.when(over, [node.do(node.method(node.name(meter), "refill"))])]
+
+
+def _nop(_: Maker, __: ir.Nop, scope: Scope) -> Step:
+    return Step([], None, scope)
+
+
+def _reset(_: Maker, stmt: ir.Reset, scope: Scope) -> Step:
+    then = scope.without(stmt.target)
+    return Step([] if stmt.target in scope.none else [node.let(scope.name(stmt.target), node.name("U"))], None, then)
+
+
+def _assign(make: Maker, stmt: ir.Assign, scope: Scope) -> Step:
+    value = make.read(stmt.source, scope)
+    sure = isinstance(stmt.source, ir.Const) or stmt.source in scope.sure
+    then = scope.holds(stmt.target) if sure else scope.maybe([stmt.target])
+    return Step([node.let(scope.name(stmt.target), value)], None, then)
+
+
+def _assign_once(make: Maker, stmt: ir.AssignOnce, scope: Scope) -> Step:
+    value = make.read(stmt.source, scope)
+    put = node.let(scope.name(stmt.target), value)
+    code: Code = [put]
+    if stmt.target not in scope.none:
+        held = make.read(stmt.target, scope.maybe([stmt.target]))
+        clash = node.do(node.call("conflict", make.pool.const(make.clash), make.pool.const(stmt.place)))
+        code = [
+            node.when(node.same(held, node.name("U")), [put], [node.when(node.no(_equal(make, stmt.target, stmt.source, scope)), [clash])])
+        ]
+    return make.guarded((stmt.source,), code, scope, scope.holds(stmt.target))
+
+
+def _dot(make: Maker, stmt: ir.Dot, scope: Scope) -> Step:
+    if isinstance(stmt.source, int) and stmt.source in scope.none:
+        return Step([], NOT, scope)
+    source, name = make.read(stmt.source, scope), make.read(stmt.key, scope)
+    based = stmt.source in scope.base
+    value = node.call("base_dot" if based else "dot", source, name)
+    if is_text(stmt.key):
+        quick = node.method(source, "get", name, node.name("U"))
+        value = quick if stmt.source == DATA else node.choose(node.kind_is(source, "dict"), quick, value)
+    step = make.found(stmt.target, value, (), scope)
+    return replace(step, scope=replace(step.scope, base=step.scope.base | {stmt.target})) if based else step
+
+
+def is_text(operand: ir.Operand) -> bool:
+    """Whether an operand is a constant string."""
+    return isinstance(operand, ir.Const) and type(operand.value) is str
+
+
+def _len(make: Maker, stmt: ir.Len, scope: Scope) -> Step:
+    return make.found(stmt.target, node.call("length", make.read(stmt.source, scope)), (), scope)
+
+
+def _make(value: Callable[[], ast.expr]) -> "Handler":
+    def made(_: Maker, stmt: Any, scope: Scope) -> Step:
+        return Step([node.let(scope.name(stmt.target), value())], None, scope.holds(stmt.target))
+
+    return made
+
+
+def _equal(make: Maker, left: ir.Operand, right: ir.Operand, scope: Scope) -> ast.expr:
+    """Whether two defined operands are the same, as directly as their types allow."""
+    if isinstance(left, ir.Const):
+        left, right = right, left
+    one, other = make.read(left, scope), make.read(right, scope)
+    if not isinstance(right, ir.Const):
+        return node.call("equal", one, other)
+    kind = type(right.value)
+    if kind is str:
+        return node.compare(one, ast.Eq(), other)
+    if kind is bool or right.value is None:
+        return node.same(one, other)
+    if kind is int or kind is float:
+        same = node.compare(one, ast.Eq(), other)
+        return node.both([same, node.differ(node.call("type", one), node.name("bool"))]) if right.value in {0, 1} else same
+    return node.call("equal", one, other)
+
+
+def _compared(*, wanted: bool) -> "Handler":
+    def made(make: Maker, stmt: ir.Equal | ir.NotEqual, scope: Scope) -> Step:
+        a, b = stmt.a, stmt.b
+        if isinstance(a, ir.Const) and isinstance(b, ir.Const):
+            return Step([], None if equal(a.value, b.value) == wanted else NOT, scope)
+        if any(one in scope.none for one in _locals(a, b)):
+            return Step([], NOT, scope)
+        unknown = isinstance(a, ir.Const) or isinstance(b, ir.Const)
+        tests = [] if wanted and unknown else make.defined((a, b), scope)  # what is undefined equals no constant
+        test = _equal(make, a, b, scope)
+        return Step([], node.both([*tests, test if wanted else node.no(test)]), scope.holds(*_locals(a, b)))
+
+    return made
+
+
+def _locals(*operands: ir.Operand) -> tuple[int, ...]:
+    return tuple(one for one in operands if not isinstance(one, ir.Const))
+
+
+def _is_kind(make: Maker, stmt: ir.IsKind, scope: Scope) -> Step:
+    return Step([], node.kind_is(make.read(stmt.source, scope), KINDS[stmt.kind]), scope.holds(*_locals(stmt.source)))
+
+
+def _is_defined(make: Maker, stmt: ir.IsDefined, scope: Scope) -> Step:
+    if stmt.source in scope.none:
+        return Step([], NOT, scope)
+    tests = make.defined((stmt.source,), scope)
+    return Step([], node.both(tests) if tests else None, scope.holds(*_locals(stmt.source)))
+
+
+def _is_undefined(make: Maker, stmt: ir.IsUndefined, scope: Scope) -> Step:
+    if stmt.source in scope.sure:
+        return Step([], NOT, scope)
+    if stmt.source in scope.none:
+        return Step([], None, scope)
+    return Step([], node.same(make.read(stmt.source, scope), node.name("U")), scope.without(stmt.source))
+
+
+def _array_append(make: Maker, stmt: ir.ArrayAppend, scope: Scope) -> Step:
+    code = [node.do(node.method(make.read(stmt.array, scope), "append", make.read(stmt.value, scope)))]
+    return make.guarded((stmt.array, stmt.value), code, scope, scope.holds(stmt.array))
+
+
+def _object_insert(make: Maker, stmt: ir.ObjectInsert, scope: Scope) -> Step:
+    target, name, value = (make.read(one, scope) for one in (stmt.object, stmt.key, stmt.value))
+    code = [node.put(target, name, value) if is_text(stmt.key) else node.do(node.call("insert", target, name, value))]
+    return make.guarded((stmt.object, stmt.key, stmt.value), code, scope, scope.holds(stmt.object))
+
+
+def _object_insert_once(make: Maker, stmt: ir.ObjectInsertOnce, scope: Scope) -> Step:
+    operands = (stmt.object, stmt.key, stmt.value)
+    code = [node.do(node.call("insert_once", *(make.read(one, scope) for one in operands), make.pool.const(stmt.place)))]
+    return make.guarded(operands, code, scope, scope.holds(stmt.object))
+
+
+def _object_merge(make: Maker, stmt: ir.ObjectMerge, scope: Scope) -> Step:
+    return make.found(stmt.target, node.call("merge", make.read(stmt.a, scope), make.read(stmt.b, scope)), (stmt.a, stmt.b), scope)
+
+
+def _set_add(make: Maker, stmt: ir.SetAdd, scope: Scope) -> Step:
+    code = [node.do(node.method(make.read(stmt.set, scope), "add", make.read(stmt.value, scope)))]
+    return make.guarded((stmt.set, stmt.value), code, scope, scope.holds(stmt.set))
+
+
+def _result_add(make: Maker, stmt: ir.ResultAdd, scope: Scope) -> Step:
+    code = [node.do(node.method(node.name("r"), "append", make.read(stmt.value, scope)))]
+    return make.guarded((stmt.value,), code, scope, scope)
+
+
+Handler = Callable[[Maker, Any, Scope], Step]
+STEPS: Final[dict[type[ir.Stmt], Handler]] = {
+    ir.Nop: _nop,
+    ir.Reset: _reset,
+    ir.Assign: _assign,
+    ir.AssignOnce: _assign_once,
+    ir.Dot: _dot,
+    ir.Len: _len,
+    ir.MakeArray: _make(lambda: ast.List([], node.LOAD, **node.AT)),
+    ir.MakeObject: _make(lambda: ast.Dict([], [], **node.AT)),
+    ir.MakeSet: _make(lambda: node.call("Set")),
+    ir.Equal: _compared(wanted=True),
+    ir.NotEqual: _compared(wanted=False),
+    ir.IsKind: _is_kind,
+    ir.IsDefined: _is_defined,
+    ir.IsUndefined: _is_undefined,
+    ir.ArrayAppend: _array_append,
+    ir.ObjectInsert: _object_insert,
+    ir.ObjectInsertOnce: _object_insert_once,
+    ir.ObjectMerge: _object_merge,
+    ir.SetAdd: _set_add,
+    ir.ResultAdd: _result_add,
+}

@@ -1,0 +1,116 @@
+"""A set of policies, ready to be asked. The front door of this package.
+
+A `Policy` never changes and may be asked by several threads at once. To change the rules, compile anew and replace the reference; to
+change the data, hand in other data: nothing is copied or kept between evaluations.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from flyball.rego import ir
+from flyball.rego.builtin import World
+from flyball.rego.code import Compiled, generate
+from flyball.rego.error import Fault, OverLimit
+from flyball.rego.limit import NOW, Limits, Meter
+from flyball.rego.read import read
+from flyball.rego.run import Memory
+from flyball.rego.value import UNDEFINED, Set, Value
+
+DEFAULT: Final = Limits()
+EMPTY: Final[Mapping[str, Value]] = MappingProxyType({})
+RESULT: Final = "result"
+
+
+class Policy:
+    """A compiled set of policies.
+
+    Attributes:
+        digest: `sha256:` and the hash of everything that decides what it answers, in hexadecimal digits.
+        entrypoints: what it can be asked, as OPA names it: `pkg/rule`. `data.pkg.rule` means the same.
+        limits: what one evaluation may cost.
+    """
+
+    __slots__ = ("_blank", "_named", "digest", "entrypoints", "limits", "program", "strict")
+
+    def __init__(self, program: ir.Program, digest: str, *, strict: bool, limits: Limits) -> None:
+        compiled: Compiled = generate(program, strict=strict)
+        self.program = program
+        self.digest = digest
+        self.strict = strict
+        self.limits = limits
+        self.entrypoints = tuple(compiled.plans)
+        self._blank = compiled.blank
+        self._named = {f"data.{name.replace('/', '.')}": plan for name, plan in compiled.plans.items()} | compiled.plans
+
+    def eval(
+        self,
+        entrypoint: str,
+        input: Value = UNDEFINED,  # noqa: A002 - a document of Rego has this name
+        data: Mapping[str, Value] = EMPTY,
+        world: World | None = None,
+    ) -> Value:
+        """What the entrypoint says of this input and data, or `UNDEFINED`.
+
+        `input` and `data` are values as `json.loads` gives them; they are neither copied nor changed. Raises Fault: Conflict, BuiltinFault
+        (only when compiled strict), OverLimit.
+        """
+        found = self.results(entrypoint, input, data, world)
+        return found[0].get(RESULT, UNDEFINED) if found else UNDEFINED
+
+    def results(
+        self,
+        entrypoint: str,
+        input: Value = UNDEFINED,  # noqa: A002 - a document of Rego has this name
+        data: Mapping[str, Value] = EMPTY,
+        world: World | None = None,
+    ) -> list[Value]:
+        """Everything that the entrypoint's plan adds to its results: one object per answer of a query."""
+        plan = self._named.get(entrypoint)
+        if plan is None:
+            raise Fault(f"there is no entrypoint {entrypoint}: {', '.join(self.entrypoints) or 'the policy has none'}")
+        held = data if type(data) is dict else dict(data)
+        meter, outer = Meter(self.limits), NOW.meter
+        memory: Memory = [meter, World() if world is None else world, None, input, held, None, *self._blank]
+        NOW.meter = meter
+        try:
+            found = plan(memory, input, held)
+            measure(found, self.limits)
+        except RecursionError:
+            raise OverLimit("values or calls are nested too deeply") from None
+        except MemoryError:
+            raise OverLimit("the evaluation took more memory than there is") from None
+        finally:
+            NOW.meter = outer
+        return found
+
+
+def measure(value: Value, limits: Limits) -> None:
+    """Raises OverLimit where a result is too large or too deep."""
+    left, level, depth = limits.size, [value], 0
+    while level:
+        below: list[Value] = []
+        for one in level:
+            kind = type(one)
+            if kind is str:
+                left -= len(one) >> 6
+            elif kind is list:
+                below += one
+            elif kind is dict or kind is Set:
+                below += (one if kind is dict else one.held).values()
+            if left < len(below):
+                raise OverLimit(f"the result has more than {limits.size} members")
+        left -= len(below)
+        depth += 1
+        if depth > limits.depth + 2:
+            raise OverLimit(f"the result is nested more than {limits.depth} deep")
+        level = below
+
+
+def compile_plan(plan: Mapping[str, Any] | bytes, *, strict: bool = False, limits: Limits = DEFAULT) -> Policy:
+    """The policy that OPA made into a plan (`opa build -t plan`, plan.json). Raises Refused."""
+    whole = json.loads(plan) if isinstance(plan, bytes) else plan
+    text = json.dumps(whole, sort_keys=True, separators=(",", ":"))
+    return Policy(read(whole), f"sha256:{hashlib.sha256(text.encode()).hexdigest()}", strict=strict, limits=limits)
