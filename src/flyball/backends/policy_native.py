@@ -178,7 +178,9 @@ def _lint_data(held: Folder) -> Iterator[Mistake]:
     try:
         schema = jsonschema_rs.Draft202012Validator(dict(held.data_schema))
     except ValueError as fault:
-        yield Mistake(Place("data.schema.json", 1, 1), "rego_load_error", f"no JSON Schema: {str(fault).splitlines()[0]}", "correct the file")
+        yield Mistake(
+            Place("data.schema.json", 1, 1), "rego_load_error", f"no JSON Schema: {str(fault).splitlines()[0]}", "correct the file"
+        )
         return
     if not schema.is_valid(held.data):
         first = next(iter(schema.iter_errors(held.data)))

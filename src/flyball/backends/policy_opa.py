@@ -51,7 +51,7 @@ class OpaPolicy:
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise PolicyError(f"{url!r} is no address of an OPA", "it begins with http:// or https://", "mend policy.url in flyball.yaml")
         self.digest, self.count, self.fault = "", 0, "OPA was not asked yet"
-        self._path, self._kept = path, kept
+        self._path, self.kept = path, kept
         self._line = _Line(url, token, timeout_s)
         self._questions = Questions()
         self._schema = INPUT_SCHEMA.read_bytes()
@@ -65,8 +65,8 @@ class OpaPolicy:
         if isinstance(asked, PolicyAnswer):
             return asked
         answer = self._ask(asked)
-        if self._kept is not None:
-            self._kept.add(asked, answer, self.digest)
+        if self.kept is not None:
+            self.kept.add(asked, answer, self.digest)
         return answer
 
     def _ask(self, asked: Asked) -> PolicyAnswer:
@@ -105,8 +105,10 @@ class OpaPolicy:
         return f"sha256:{hashlib.sha256(b'|'.join((self._path.encode(), body, self._schema))).hexdigest()}"
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up, and let go of what was kept."""
         self._line.close()
+        if self.kept is not None:
+            self.kept.close()
 
 
 def _revisions(provenance: Any) -> dict[str, str]:

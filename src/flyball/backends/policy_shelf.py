@@ -1,4 +1,4 @@
-"""The policies of one server: loads them again while it runs, gives them away as a bundle, and sees to what must be looked at. Made by `compose`.
+"""The policies of one server: loads them again while it runs, gives them away as a bundle, looks after them. Made by `compose`.
 
 A new set is compiled aside, in a thread, and swapped in between two decisions; one that fails the gate is refused and said so, in the log
 and to whoever asked. With an OPA as the engine, the folder is what OPA may fetch from here, and `look` asks OPA how it is.
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from flyball.backends import bundle, policy_native
 from flyball.backends.bundle import Bundle, Seal
 from flyball.backends.policy_answer import INPUT_SCHEMA, PolicyError
+from flyball.backends.policy_kept import Kept
 from flyball.backends.policy_native import Loaded, NativePolicy
 from flyball.backends.policy_opa import OpaPolicy
 from flyball.errors import BadInput, NotFound, Unreachable, UserError
@@ -55,13 +56,21 @@ class Shelf:
         """Keep what is loaded. Nothing is looked at before `look`."""
         self.place, self.native, self.opa, self._mono = place, native, opa, mono
         self.store: Store | None = None
+        self.due = False  # somebody asked for a reload and waits for no answer
         self._seen, self._etag, self._due = stamp(place.folder), "", 0.0
         self._packed: tuple[str, bytes] = ("", b"")
         self._lock = asyncio.Lock()
 
+    def keep(self, kept: Kept) -> None:
+        """Keep decisions from now on."""
+        (self.opa or self.native).kept = kept
+
     async def look(self) -> None:
         """What is due: a changed folder, a new bundle, the health of an OPA. Never raises UserError: it is written down."""
-        if self.opa is not None and self._due_in(REFRESH_S if self.opa.count else 1.0):
+        if self.due:
+            self.due = False
+            await self._try("signal")
+        elif self.opa is not None and self._due_in(REFRESH_S if self.opa.count else 1.0):
             await asyncio.to_thread(self.opa.refresh)
         elif self.place.feed is not None and self._due_in(self.place.feed.every_s):
             await self._try("bundle")
@@ -97,7 +106,11 @@ class Shelf:
 
     async def _note(self, name: str, by: str, body: dict[str, Any]) -> None:
         if self.store is not None:
-            entry = Entry(name="policy.loaded", who=by, body=body) if name == "policy.loaded" else Entry(name="policy.refused", who=by, body=body)
+            entry = (
+                Entry(name="policy.loaded", who=by, body=body)
+                if name == "policy.loaded"
+                else Entry(name="policy.refused", who=by, body=body)
+            )
             await self.store.commit(Change(entries=(entry,)))
 
     def _read(self) -> Loaded:

@@ -71,7 +71,7 @@ def read_document(name: str, raw: bytes) -> Any:
         Refused: it is malformed, or holds a value that JSON does not have.
     """
     try:
-        found = [_plain(name, _without_nulls(one)) for one in yaml.load_all(_decoded(name, raw), _Loader)]  # noqa: S506 - a SafeLoader
+        found = [_plain(name, _without_nulls(one)) for one in yaml.load_all(_decoded(name, raw), _Loader)]
     except yaml.YAMLError as fault:
         raise _malformed(name, fault) from fault
     return found[0] if len(found) == 1 else [one for one in found if one is not None]

@@ -6,7 +6,9 @@ one, `dynamic` describes all others; `dynamic=None` says that there are none.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
+
+from flyball.rego.value import name_of, unkey
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,42 @@ def object_of(names: Type | None = None, values: Type | None = None, static: Map
 def one_of(*branches: Type) -> Type:
     """A value of one of these types."""
     return Type("union", branches)
+
+
+def admits(wanted: Type, value: Any) -> bool:
+    """Whether `value` is one of the values that the type stands for."""
+    kind = wanted.kind
+    if kind == "any":
+        return True
+    if kind == "union":
+        return any(admits(one, value) for one in wanted.static if isinstance(one, Type))
+    if kind != name_of(value):
+        return False
+    if kind == "array":
+        return _admits_array(wanted, value)
+    if kind == "set":
+        return wanted.dynamic is None or wanted.dynamic == ANY or all(admits(wanted.dynamic, one) for one in value)
+    return kind != "object" or _admits_object(wanted, value)
+
+
+def _admits_array(wanted: Type, value: list[Any]) -> bool:
+    known = [one for one in wanted.static if isinstance(one, Type)]
+    if len(value) < len(known) or (wanted.dynamic is None and len(value) > len(known)):
+        return False
+    others = wanted.dynamic or ANY
+    return all(map(admits, known, value)) and (others == ANY or all(admits(others, one) for one in value[len(known) :]))
+
+
+def _admits_object(wanted: Type, value: dict[Any, Any]) -> bool:
+    known = dict(one for one in wanted.static if isinstance(one, tuple))
+    if not all(name in value and admits(held, value[name]) for name, held in known.items()):
+        return False
+    names, values = wanted.names, wanted.dynamic
+    if names is None or values is None:
+        return len(value) == len(known)
+    if names == ANY and values == ANY:
+        return True
+    return all(name in known or (admits(names, unkey(name)) and admits(values, held)) for name, held in value.items())
 
 
 ARRAY: Final = array(of=ANY)

@@ -5,9 +5,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from flyball.rego.type import Signature, Type
+from flyball.rego.error import OperandFault, OverLimit
+from flyball.rego.type import Signature, Type, admits
+from flyball.rego.value import name_of
 
 Answer = Callable[..., Any]
+
+# What one call may make: members of a collection, characters of a text, bits of a number (Python writes no more than 4,300 digits), and the
+# steps that it may take where their number is more than what the call reads and writes. OPA has no such limits.
+MEMBERS: Final = 1_000_000
+LETTERS: Final = 16 * 1024 * 1024
+BITS: Final = 14_000
+STEPS: Final = 50_000_000
 
 
 @dataclass(slots=True)
@@ -71,3 +80,47 @@ def builtin(
         return call
 
     return declare
+
+
+def mistyped(name: str, *operands: Any) -> OperandFault:
+    """The fault of operands that do not fit what the builtin declares, in OPA's words. Made only once a builtin cannot go on."""
+    for place, (wanted, operand) in enumerate(zip(DECLARED[name].signature.args, operands, strict=True), 1):
+        if not admits(wanted, operand):
+            return unfit(name, place, _misfit(wanted, operand))
+    return OperandFault(f"{name}: operands do not fit")
+
+
+def unfit(name: str, place: int, what: str) -> OperandFault:
+    """The fault of one operand, said in words: `what` goes on after `operand 1`."""
+    return OperandFault(f"{name}: operand {place} {what}")
+
+
+def _misfit(wanted: Type, operand: Any) -> str:
+    kind = name_of(operand)
+    branches = [one for one in wanted.static if isinstance(one, Type)] if wanted.kind == "union" else [wanted]
+    for branch in branches:
+        inner = branch.dynamic
+        if branch.kind == kind and kind in {"array", "set"} and inner is not None and not branch.static:
+            stranger = next(member for member in operand if not admits(inner, member))
+            return f"must be {kind} of {_plural(inner)} but got {kind} containing {name_of(stranger)}"
+    names = [branch.kind for branch in branches]
+    wants = names[0] if len(names) == 1 else f"one of {{{', '.join(names)}}}"
+    return f"must be {wants} but got {kind}"
+
+
+def _plural(wanted: Type) -> str:
+    if wanted.kind == "union":
+        return f"(any of {','.join(one.kind for one in wanted.static if isinstance(one, Type))})"
+    return f"{wanted.kind}s"
+
+
+def too_large(name: str, limit: int, what: str) -> OverLimit:
+    """The fault of a call that would make more than `limit` of something."""
+    return OverLimit(f"{name}: more than {limit:,} {what}")
+
+
+def long(name: str, text: str) -> str:
+    """The text, if it is not longer than one call may make."""
+    if len(text) > LETTERS:
+        raise too_large(name, LETTERS, "characters")
+    return text
