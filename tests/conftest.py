@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-import flyball.backends.policy_regopy  # noqa: F401 before anything brings greenlet: see its docstring
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -194,6 +194,9 @@ class _Line:
         if len(raw) > LARGEST:
             held.close()
             raise OpaFault(f"its answer has more than {LARGEST} bytes")
+        if answer.length:
+            held.close()
+            raise OpaFault("its answer broke off")
         try:
             doc = orjson.loads(raw or b"{}")
         except ValueError as fault:

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import yaml
 from flyball.rego.error import Mistake, Place, Refused
 
 CODE = "rego_load_error"
+MOST_ALIASES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +72,21 @@ def read_document(name: str, raw: bytes) -> Any:
         Refused: it is malformed, or holds a value that JSON does not have.
     """
     try:
-        found = [_plain(name, _without_nulls(one)) for one in yaml.load_all(_decoded(name, raw), _Loader)]
+        found = [_plain(name, without_nulls(one)) for one in yaml.load_all(_decoded(name, raw), _Loader)]
     except yaml.YAMLError as fault:
         raise _malformed(name, fault) from fault
+    except RecursionError as fault:
+        raise _refused(name, 1, 1, "nested too deeply, or within itself", "write it flat") from fault
     return found[0] if len(found) == 1 else [one for one in found if one is not None]
 
 
-def _without_nulls(value: Any) -> Any:
+def without_nulls(value: Any) -> Any:
+    """A document without what is null: a key whose value is null is as good as none."""
     if isinstance(value, dict):
-        return {name: _without_nulls(held) for name, held in value.items() if held is not None}
-    return [_without_nulls(held) for held in value if held is not None] if isinstance(value, list) else value
+        return {name: without_nulls(held) for name, held in value.items() if held is not None}
+    if isinstance(value, list):
+        return [without_nulls(held) for held in value if held is not None]
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _digest(files: Iterable[tuple[str, bytes]]) -> str:
@@ -91,7 +97,18 @@ def _digest(files: Iterable[tuple[str, bytes]]) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain YAML in which no key may stand twice: only the last one would count, unseen."""
+    """Plain YAML in which no key may stand twice: only the last one would count, unseen. Few aliases, lest they multiply each other."""
+
+    aliases = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Composes a node, or refuses one alias too many."""
+        if self.check_event(yaml.AliasEvent):
+            self.aliases += 1
+            if self.aliases > MOST_ALIASES:
+                mark = self.peek_event().start_mark
+                raise yaml.MarkedYAMLError(problem=f"more than {MOST_ALIASES} aliases", problem_mark=mark)
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - yaml's own signature
         """Builds a mapping, or refuses its second equal key."""
