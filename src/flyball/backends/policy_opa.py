@@ -171,6 +171,8 @@ class _Line:
                     held = self._connect()
                     future.set_result(self._exchange(held, method, path, body))
             except _LOST as fault:
+                if held is not None:
+                    held.close()
                 held = None
                 why = fault.strerror if isinstance(fault, OSError) and fault.strerror else f"{type(fault).__name__} {fault}"
                 future.set_exception(OpaFault(f"OPA does not answer: {why}".strip()))
