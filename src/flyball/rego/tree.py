@@ -92,9 +92,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """`$"a {x} b"`: strings and terms in turn."""
+    """`$"a {x} b"`: strings and terms, never an empty string; an `Expr` only where `with` is written: `$"{x with input as 1}"`."""
 
-    parts: tuple["str | Term", ...]
+    parts: tuple["str | Term | Expr", ...]
     place: Place = field(default=NOWHERE, compare=False)
 
 
