@@ -69,7 +69,11 @@ def handler(opa: Opa) -> type[BaseHTTPRequestHandler]:
                 doc: dict[str, Any] = {"decision_id": f"d-{len(opa.seen)}"}
                 if "provenance" in query:
                     doc["provenance"] = {"version": "1.0", "bundles": {name: {"revision": rev} for name, rev in opa.revisions.items()}}
-                result = opa.answers(path.removeprefix("/v1/data/"), (body or {}).get("input"))
+                try:
+                    result = opa.answers(path.removeprefix("/v1/data/"), (body or {}).get("input"))
+                except Exception as fault:  # noqa: BLE001 - an evaluation that fails is a 500
+                    self.say(500, {"code": "internal_error", "message": str(fault)})
+                    return
                 self.say(200, doc if result is MISSING else {**doc, "result": result})
             else:
                 self.say(404, {"code": "resource_not_found", "message": "storage_not_found_error"})

@@ -1,9 +1,13 @@
-"""The policy plug: what is not one well-formed answer in time denies, and what would fail open does not load."""
+"""Every plug of the policy port answers alike: what is not one well-formed answer in time denies, and what would fail open does not load.
+
+The `opa` plug asks a small server that speaks OPA's REST API and evaluates with the engine of this package.
+"""
 
 import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -15,10 +19,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import flyball
-from flyball.backends import policy_regopy
-from flyball.backends.policy_regopy import PolicyError, RegopyPolicy, load, run_cases
-from flyball.rego import cases, source
+from flyball import rego
+from flyball.backends import policy_native
+from flyball.backends.policy_answer import PolicyError, Questions, fault_of
+from flyball.backends.policy_native import Loaded, NativePolicy, load
+from flyball.backends.policy_opa import OpaPolicy
+from flyball.ports import Policy
+from flyball.rego import cases
 from flyball.rego.folder import read_folder
+from flyball.rego.front import parse_module
+from opaserver import MISSING, served
 
 SHIPPED = Path(flyball.__file__).parent / "defaults" / "policies"
 BASE = yaml.safe_load((SHIPPED / "cases" / "base.yaml").read_text())["base"]
@@ -32,9 +42,8 @@ ANSWER = {
     "obligations": [],
     "constraints": {},
 }
-CHAIN = "\n".join(f"\tv{place + 1} := v{place}" for place in range(40))
-FILLER = f"\ntest_filler if {{\n\tv0 := input.now\n{CHAIN}\n}}\n"  # rego-cpp refuses bundles with fewer variables than constants
 GOOD = orjson.dumps(ANSWER).decode()
+Make = Callable[[Loaded], Policy]
 
 
 def changed(*path_and_value: Any) -> dict[str, Any]:
@@ -45,17 +54,43 @@ def changed(*path_and_value: Any) -> dict[str, Any]:
 
 def folder_with(folder: Path, rules: str, data: str = "") -> Path:
     folder.mkdir(exist_ok=True)
-    (folder / "rules.rego").write_text(HEAD + rules + FILLER)
+    (folder / "rules.rego").write_text(HEAD + rules)
     if data:
         (folder / "data.yaml").write_text(data)
     return folder
 
 
+def behind(loaded: Loaded) -> Callable[[str, Any], Any]:
+    """What an OPA with this set would say: a fault in a rule is no answer."""
+
+    def evaluate(path: str, question: Any) -> Any:
+        found = NativePolicy(loaded).query(path, question)
+        return MISSING if found is rego.UNDEFINED else found
+
+    return evaluate
+
+
+@pytest.fixture(scope="module", params=["native", "opa"])
+def make(request: pytest.FixtureRequest) -> Iterator[Make]:
+    """A plug over a set that has passed the gate."""
+    with ExitStack() as stack:
+
+        def make(loaded: Loaded) -> Policy:
+            if request.param == "native":
+                return NativePolicy(loaded)
+            server = stack.enter_context(served(behind(loaded)))
+            policy = OpaPolicy(server.url, timeout_s=10)
+            stack.callback(policy.close)
+            policy.refresh()
+            assert policy.fault == ""
+            return policy
+
+        yield make
+
+
 @pytest.fixture(scope="module")
-def shipped() -> Iterator[RegopyPolicy]:
-    policy = load(SHIPPED)
-    yield policy
-    policy.close()
+def shipped(make: Make) -> Policy:
+    return make(policy_native.gated(policy_native.read(SHIPPED)))
 
 
 @pytest.fixture
@@ -63,30 +98,20 @@ def copy(tmp_path: Path) -> Path:
     return Path(shutil.copytree(SHIPPED, tmp_path / "policies"))
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Callable[..., RegopyPolicy]]:
-    """A policy whose engine is the function given."""
-    made: list[RegopyPolicy] = []
-
-    def make(evaluate: Callable[[Any], object], timeout_ms: int = 2000, count: int = 1) -> RegopyPolicy:
-        held = read_folder(folder_with(tmp_path / "engine", f"answer := {GOOD}\n"))
-        made.append(RegopyPolicy(held, count, lambda: evaluate, timeout_ms))
-        return made[-1]
-
-    yield make
-    for policy in made:
-        policy.close()
+def compiled(folder: Path) -> Loaded:
+    """Everything of the gate but the cases."""
+    return policy_native.compiled(policy_native.read(folder))
 
 
 # What is asked
 
 
-def test_the_shipped_policies_are_loaded_and_ready(shipped: RegopyPolicy) -> None:
+def test_the_shipped_policies_are_loaded_and_ready(shipped: Policy) -> None:
     assert shipped.count > 60
     assert re.fullmatch(r"sha256:[0-9a-f]{64}", shipped.digest)
 
 
-def test_an_answer_holds_everything(shipped: RegopyPolicy) -> None:
+def test_an_answer_holds_everything(shipped: Policy) -> None:
     answer = shipped.ask(BASE)
     assert (answer.effect, answer.zone, answer.rule) == ("allow", "yellow", "zone.yellow")
     assert (answer.group, answer.quorum, answer.factor) == ("sre", 1, "none")
@@ -120,7 +145,7 @@ def test_an_answer_holds_everything(shipped: RegopyPolicy) -> None:
         ({}, "is a required property"),
     ],
 )
-def test_a_malformed_input_is_denied(shipped: RegopyPolicy, question: Any, reason: str) -> None:
+def test_a_malformed_input_is_denied(shipped: Policy, question: Any, reason: str) -> None:
     answer = shipped.ask(question)
     assert (answer.effect, answer.zone, answer.rule) == ("deny", "red", "policy.input")
     assert reason in answer.reason
@@ -128,13 +153,13 @@ def test_a_malformed_input_is_denied(shipped: RegopyPolicy, question: Any, reaso
 
 
 @pytest.mark.parametrize("name", ['x","effect":"allow","a":"', 'x"', "x\\", "x\\u0041", "x\n\t\x00", "é\u2028\U0001f600"])
-def test_a_text_from_outside_stays_one_text(shipped: RegopyPolicy, name: str) -> None:
+def test_a_text_from_outside_stays_one_text(shipped: Policy, name: str) -> None:
     answer = shipped.ask(changed("agent", "role", name))
     assert (answer.effect, answer.rule) == ("deny", "role.kind")
     assert answer.reason == f"the role {name} may not use process.restart"
 
 
-def test_the_escaped_form_of_a_name_is_another_name(shipped: RegopyPolicy) -> None:
+def test_the_escaped_form_of_a_name_is_another_name(shipped: Policy) -> None:
     assert shipped.ask(changed("grant", "targets", ["we\\u0062"])).rule == "grant.target"
 
 
@@ -146,7 +171,7 @@ labels = st.dictionaries(
 
 @settings(max_examples=40, deadline=None)
 @given(label=labels)
-def test_labels_in_arguments_change_nothing(shipped: RegopyPolicy, label: dict[str, Any]) -> None:
+def test_labels_in_arguments_change_nothing(shipped: Policy, label: dict[str, Any]) -> None:
     question = changed("provenance", "/service", "endorsed", False)
     plain = shipped.ask(question)
     assert plain.rule == "provenance.sink"
@@ -183,7 +208,7 @@ BREAKS: list[tuple[Any, ...]] = [
 
 
 @pytest.mark.parametrize("fact", BREAKS, ids=lambda fact: "-".join(ascii(part).strip("'") for part in fact))
-def test_one_broken_fact_never_allows(shipped: RegopyPolicy, fact: tuple[Any, ...]) -> None:
+def test_one_broken_fact_never_allows(shipped: Policy, fact: tuple[Any, ...]) -> None:
     assert shipped.ask(BASE).effect == "allow"
     assert shipped.ask(changed(*fact)).effect != "allow"
 
@@ -200,98 +225,123 @@ def answering(**keys: object) -> str:
     ("rules", "rule", "reason"),
     [
         (f"answer := {GOOD} if input.shadow\n", "policy.error", "the answer is undefined"),
-        (answering(more=1), "policy.answer", "'more' was unexpected"),
-        (answering(constraints=cases.DROP), "policy.answer", '"constraints" is a required property'),
-        (answering(zone="red"), "policy.answer", "/zone: "),
-        (answering(effect="ask"), "policy.answer", "/zone: "),
+        (answering(more=1), "policy.answer", "/: `more` is not known"),
+        (answering(constraints=cases.DROP), "policy.answer", "/: `constraints` is missing"),
+        (answering(zone="red"), "policy.answer", "/zone: allow has the zone green or yellow"),
+        (answering(effect="ask"), "policy.answer", "/zone: ask has the zone red"),
         (answering(effect="ALLOW"), "policy.answer", "/effect: "),
         (answering(effect=True), "policy.answer", "/effect: "),
+        (answering(effect=["allow"]), "policy.answer", "/effect: "),
+        (answering(zone={"a": 1}), "policy.answer", "/zone: "),
         (answering(reason=None), "policy.answer", "/reason: "),
+        (answering(reason=""), "policy.answer", "/reason: "),
         (answering(rule="Not a name"), "policy.answer", "/rule: "),
+        (answering(rule="a.b\n"), "policy.answer", "/rule: "),
         (answering(approvers={"quorum": 0}), "policy.answer", "/approvers/quorum: "),
         (answering(approvers={"quorum": "1"}), "policy.answer", "/approvers/quorum: "),
+        (answering(approvers={"quorum": True}), "policy.answer", "/approvers/quorum: "),
+        (answering(approvers={"quorum": 1.5}), "policy.answer", "/approvers/quorum: "),
         (answering(approvers={"group": ""}), "policy.answer", "/approvers/group: "),
-        (answering(approvers={"more": 1}), "policy.answer", "'more' was unexpected"),
+        (answering(approvers={"factor": "sms"}), "policy.answer", "/approvers/factor: "),
+        (answering(approvers={"more": 1}), "policy.answer", "/approvers: `more` is not known"),
+        (answering(approvers=3), "policy.answer", "/approvers: it is not an object"),
         (answering(obligations=[1]), "policy.answer", "/obligations/0: "),
-        ("answer := true\n", "policy.answer", 'true is not of type "object"'),
-        ('answer := "allow"\n', "policy.answer", 'is not of type "object"'),
-        ("answer contains 1\n", "policy.answer", 'is not of type "object"'),
-        (f"answer := {GOOD}\n\n{answering(zone='yellow')}", "policy.error", "an error in a rule or a builtin"),
-        (f"answer := {GOOD} if not to_number(input.agent.name) == 1\n", "policy.error", "an error in a rule or a builtin"),
+        (answering(obligations="all"), "policy.answer", "/obligations: "),
+        (answering(obligations=["x"] * 33), "policy.answer", "/obligations: "),
+        (answering(constraints=[]), "policy.answer", "/constraints: "),
+        (answering(constraints={"a": None}), "policy.answer", "/constraints/a: "),
+        (answering(constraints={"a": {}}), "policy.answer", "/constraints/a: "),
+        ("answer := true\n", "policy.answer", "it is a bool, not an object"),
+        ('answer := "allow"\n', "policy.answer", "it is a str, not an object"),
+        ("answer contains 1\n", "policy.answer", "it is a list, not an object"),
+        (
+            f"answer := {GOOD} if input.now > 0\n\nanswer := {orjson.dumps({**ANSWER, 'zone': 'yellow'}).decode()} if input.now > 1\n",
+            "policy.error",
+            "the engine failed: ",
+        ),
+        (f"answer := {GOOD} if not to_number(input.agent.name) == 1\n", "policy.error", "the engine failed: "),
     ],
 )
-def test_a_malformed_answer_is_denied(tmp_path: Path, rules: str, rule: str, reason: str) -> None:
-    policy = load(folder_with(tmp_path, rules))
-    answer = policy.ask(BASE)
-    policy.close()
+def test_a_malformed_answer_is_denied(make: Make, tmp_path: Path, rules: str, rule: str, reason: str) -> None:
+    answer = make(compiled(folder_with(tmp_path, rules))).ask(BASE)
     assert (answer.effect, answer.zone, answer.rule) == ("deny", "red", rule)
     assert reason in answer.reason
 
 
-def test_a_well_formed_answer_is_taken(tmp_path: Path) -> None:
-    policy = load(folder_with(tmp_path, f"answer := {GOOD}\n"))
-    assert policy.ask(BASE).effect == "allow"
-    policy.close()
+def test_a_well_formed_answer_is_taken(make: Make, tmp_path: Path) -> None:
+    rules = answering(obligations=["a"], constraints={"a": [1], "b": 1.5, "c": True}, approvers={"quorum": 2.0})
+    answer = make(compiled(folder_with(tmp_path, rules))).ask(BASE)
+    assert (answer.effect, answer.quorum, answer.obligations) == ("allow", 2, ("a",))
+    assert answer.constraints == {"a": [1], "b": 1.5, "c": True}
+    assert answer.asked
 
 
-def test_no_rules_deny(engine: Callable[..., RegopyPolicy]) -> None:
-    answer = engine(lambda plain: ANSWER, count=0).ask(BASE)
-    assert (answer.effect, answer.rule) == ("deny", "policy.missing")
+def test_a_set_in_an_answer_is_a_sorted_list(make: Make, tmp_path: Path) -> None:
+    rules = GOOD.replace('"obligations":[]', '"obligations":{"b", "a"}').replace('"constraints":{}', '"constraints":{"of": {2, 1}}')
+    answer = make(compiled(folder_with(tmp_path, f"answer := {rules}\n"))).ask(BASE)
+    assert (answer.effect, answer.obligations, answer.constraints) == ("allow", ("a", "b"), {"of": [1, 2]})
 
 
-def test_an_incomplete_table_is_denied_by_default(copy: Path) -> None:
+values = (
+    st.none() | st.booleans() | st.integers(-1, 40) | st.floats() | st.text(max_size=4) | st.sampled_from(["allow", "red", "ask", "totp"])
+)
+nested = st.recursive(values, lambda below: st.lists(below, max_size=3) | st.dictionaries(st.text(max_size=3), below, max_size=3))
+
+
+@settings(max_examples=300, deadline=None)
+@given(doc=nested | st.fixed_dictionaries({key: st.just(value) | nested for key, value in ANSWER.items()}))
+def test_nothing_makes_the_look_at_an_answer_fail(doc: Any) -> None:
+    if fault_of(doc) == "":
+        assert doc["effect"] in {"allow", "ask", "deny"}
+        assert isinstance(doc["approvers"]["group"], str)
+        assert int(doc["approvers"]["quorum"]) in range(1, 10)
+
+
+def test_no_rules_deny() -> None:
+    assert (NativePolicy().ask(BASE).effect, NativePolicy().ask(BASE).rule) == ("deny", "policy.missing")
+
+
+def test_an_incomplete_table_is_denied_by_default(make: Make, copy: Path) -> None:
     data = (copy / "data.yaml").read_text()
     (copy / "data.yaml").write_text(data.replace("group: {prod: sre, other: sre}", "group: {prod: sre}"))
     (copy / "data.schema.json").unlink()
-    policy, _ = policy_regopy._compiled(copy, 2000)
+    policy = make(compiled(copy))
     question = cases.merge(BASE, {"target": {"env": "dev"}, "grant": {"env": ["dev"]}})
     assert (policy.ask(question).effect, policy.ask(question).rule) == ("deny", "default.deny")
     assert policy.ask(BASE).effect == "allow"
-    policy.close()
 
 
-def test_a_kind_without_a_zone_asks(copy: Path) -> None:
+def test_a_kind_without_a_zone_asks(make: Make, copy: Path) -> None:
     data = (copy / "data.yaml").read_text()
     (copy / "data.yaml").write_text(data.replace("  remediate:\n", "  remediate:\n    - ticket.open\n"))
-    policy = load(copy)
+    policy = make(compiled(copy))
     answer = policy.ask(cases.merge(BASE, {"kind": {"name": "ticket.open"}, "grant": {"kinds": ["ticket.open"]}}))
-    policy.close()
     assert (answer.effect, answer.zone, answer.rule) == ("ask", "red", "zone.missing")
 
 
 # An engine that fails
 
 
-@pytest.mark.parametrize("fault", [ValueError("no"), RuntimeError("no"), MemoryError("no"), RecursionError("no")])
-def test_an_engine_that_raises_denies(engine: Callable[..., RegopyPolicy], fault: Exception) -> None:
-    def evaluate(plain: Any) -> object:
-        raise fault
+class Broken:
+    """An engine whose evaluation raises."""
 
-    policy = engine(evaluate)
+    entrypoints = ("flyball/answer",)
+
+    def __init__(self, fault: BaseException) -> None:
+        self.fault = fault
+
+    def eval(self, *_: object) -> object:
+        raise self.fault
+
+
+@pytest.mark.parametrize("fault", [ValueError("no"), TypeError("no"), MemoryError("no"), RecursionError("no")])
+def test_an_engine_that_raises_denies(tmp_path: Path, fault: Exception) -> None:
+    engine: Any = Broken(fault)
+    policy = NativePolicy(Loaded(read_folder(folder_with(tmp_path, f"answer := {GOOD}\n")), engine, 1))
     for _ in range(3):
         answer = policy.ask(BASE)
         assert (answer.effect, answer.rule) == ("deny", "policy.error")
         assert answer.reason == f"the engine failed: {type(fault).__name__}: no"
-
-
-def test_an_engine_that_hangs_denies_in_time_and_comes_back(engine: Callable[..., RegopyPolicy]) -> None:
-    gate = threading.Event()
-
-    def evaluate(plain: Any) -> object:
-        gate.wait(60)
-        return ANSWER
-
-    policy = engine(evaluate, timeout_ms=50)
-    answers = [policy.ask(BASE) for _ in range(6)]
-    assert [answer.rule for answer in answers] == ["policy.timeout"] * 4 + ["policy.stuck"] * 2
-    assert {answer.effect for answer in answers} == {"deny"}
-    assert answers[0].reason == "no answer within 50 ms"
-    stuck = list(policy._stuck)
-    gate.set()
-    for worker in stuck:
-        worker.join(30)
-    policy._timeout_s = 30.0
-    assert policy.ask(BASE).effect == "allow"
 
 
 def test_rules_that_take_too_long_deny(tmp_path: Path) -> None:
@@ -304,16 +354,13 @@ found contains a if {{
 	a + b == c + 1000
 }}
 """
-    policy = load(folder_with(tmp_path, rules, f"many: {list(range(50))}\n"), timeout_ms=20)
+    policy = NativePolicy(compiled(folder_with(tmp_path, rules, f"many: {list(range(400))}\n")))
     answer = policy.ask(BASE)
-    stuck = list(policy._stuck)
     assert (answer.effect, answer.rule) == ("deny", "policy.timeout")
-    for worker in stuck:
-        worker.join(60)
-        assert not worker.is_alive()
+    assert answer.reason.startswith("no answer within the limits: the evaluation took ")
 
 
-def test_threads_take_turns(shipped: RegopyPolicy) -> None:
+def test_threads_may_ask_at_once(shipped: Policy) -> None:
     wrong: list[object] = []
 
     def asks(role: str, effect: str) -> None:
@@ -328,6 +375,11 @@ def test_threads_take_turns(shipped: RegopyPolicy) -> None:
     for thread in threads:
         thread.join(60)
     assert wrong == []
+
+
+def test_the_same_question_has_the_same_answer_and_name(shipped: Policy) -> None:
+    first, again = shipped.ask(BASE), shipped.ask(changed("now", BASE["now"]))
+    assert {**policy_native.flat(first)} == {**policy_native.flat(again)}
 
 
 # What does not load

@@ -21,7 +21,7 @@ from flyball.rego import Limits, Mistake, OverLimit, Refused, World, cases
 from flyball.rego.cases import CaseResult
 from flyball.rego.error import Fault, Place
 from flyball.rego.folder import Folder, read_folder
-from flyball.rego.front import parse as parse_module
+from flyball.rego.front import parse_module
 from flyball.rego.lint import lint
 from flyball.rego.tree import Module
 from flyball.rego.value import plain

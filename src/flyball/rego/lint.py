@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from flyball.rego.error import NOWHERE, Mistake, Place
-from flyball.rego.tree import Import, Module, Ref, Rule, Scalar, Var
+from flyball.rego.tree import Call, Import, Module, Ref, Rule, Scalar, Var
 
 CODE = "rego_compile_error"
 Path = tuple[str, ...]
@@ -49,9 +49,11 @@ def _unread(modules: list[Module], asked: set[Path]) -> Iterator[Mistake]:
 
 
 def _names(node: Any) -> Iterator[str]:
-    """Every variable and every constant part of a reference below a node."""
+    """Every variable, every function and every constant part of a reference below a node."""
     if isinstance(node, Var):
         yield node.name
+    elif isinstance(node, Call):
+        yield from node.name
     elif isinstance(node, Ref):
         yield from (part.value for part in node.path if isinstance(part, Scalar) and isinstance(part.value, str))
     for below in _below(node):

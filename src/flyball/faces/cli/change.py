@@ -61,7 +61,9 @@ def _yaml(name: str, raw: bytes) -> Any:
 def _plan(name: str, doc: Any) -> dict[str, Any]:
     """Give a plan as policy reads it. One without changes has no list of them."""
     if not isinstance(doc, Mapping) or "format_version" not in doc or not isinstance(doc.get("resource_changes", []), list):
-        raise BadInput(f"{name} is no plan", "it has no format_version, or its resource_changes are no list", "terraform show -json PLAN > FILE")
+        raise BadInput(
+            f"{name} is no plan", "it has no format_version, or its resource_changes are no list", "terraform show -json PLAN > FILE"
+        )
     return {"plan": {**doc, "resource_changes": doc.get("resource_changes", [])}}
 
 

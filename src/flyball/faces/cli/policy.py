@@ -102,7 +102,9 @@ def _stop(effect: str, cls: type[UserError], answers: list[tuple[Path, PolicyAns
     first = next(((path, one) for path, one in answers if one.effect == effect), None)
     if first is not None:
         path, one = first
-        people = f"{one.quorum} of {one.group} may approve it" if effect == "ask" else "change the file, or the policy in a change of its own"
+        people = (
+            f"{one.quorum} of {one.group} may approve it" if effect == "ask" else "change the file, or the policy in a change of its own"
+        )
         raise cls(f"{path}: {one.rule}", one.reason, people)
 
 
@@ -117,7 +119,11 @@ def policy_test(desk: Desk, folder: Path | None, junit: Path | None) -> None:
     """Run the cases and the `test_*` rules of policies and list them; what a failing test prints is shown."""
     loaded = _loaded(folder_of(desk, folder, "policies"), cases=False)
     rows = [*_case_rows(loaded), *_rule_rows(loaded.folder)]
-    columns: list[show.Column] = [("", lambda row: {True: "ok", None: "skip"}.get(row["passed"], "FAIL")), ("file", "file"), ("test", "name")]
+    columns: list[show.Column] = [
+        ("", lambda row: {True: "ok", None: "skip"}.get(row["passed"], "FAIL")),
+        ("file", "file"),
+        ("test", "name"),
+    ]
     show.table(desk, columns, rows, "no tests")
     bad = [row for row in rows if row["passed"] is False]
     for row in bad:
@@ -144,9 +150,9 @@ def _case_rows(loaded: Loaded) -> list[dict[str, Any]]:
 def _rule_rows(held: Folder) -> list[dict[str, Any]]:
     from flyball import rego
     from flyball.rego import suite
-    from flyball.rego.front import parse
+    from flyball.rego.front import parse_module
 
-    tests = suite.tests_of(parse(name, text) for name, text in held.modules.items())
+    tests = suite.tests_of(parse_module(name, text) for name, text in held.modules.items())
     if not tests:
         return []
     engine = rego.compile(held.modules, entrypoints=tests, strict=True)
@@ -169,7 +175,7 @@ def _junit(rows: Iterable[Mapping[str, Any]]) -> str:
 
     lines, failed, skipped = [], 0, 0
     for row in rows:
-        head = f"  <testcase classname={quoteattr(row['file'])} name={quoteattr(row['name'])} time=\"{row['took_s']:.6f}\""
+        head = f'  <testcase classname={quoteattr(row["file"])} name={quoteattr(row["name"])} time="{row["took_s"]:.6f}"'
         if row["passed"] is False:
             failed += 1
             said = escape("\n".join([row["why"], *row["printed"]]))
@@ -207,7 +213,9 @@ def policy_simulate(desk: Desk, folder: Path, since: str) -> None:
     if not show.dumped(desk, doc):
         columns: list[show.Column] = [(name, name) for name in ("was", "becomes", "agent", "kind", "target", "session", "rule", "why")]
         show.table(desk, columns, rows, "nothing changes")
-    show.say(f"{len(asked)} decisions asked again, {len(rows)} change: {', '.join(f'{many} {how}' for how, many in sorted(counts.items()))}")
+    show.say(
+        f"{len(asked)} decisions asked again, {len(rows)} change: {', '.join(f'{many} {how}' for how, many in sorted(counts.items()))}"
+    )
 
 
 def _changed(event: Mapping[str, Any], answer: PolicyAnswer) -> dict[str, Any] | None:
