@@ -16,7 +16,7 @@ from flyball.rego.code import Compiled, generate
 from flyball.rego.error import Fault, OverLimit
 from flyball.rego.limit import NOW, Limits, Meter
 from flyball.rego.read import read
-from flyball.rego.run import Memory
+from flyball.rego.run import Memory, view
 from flyball.rego.value import UNDEFINED, Set, Value
 
 DEFAULT: Final = Limits()
@@ -73,10 +73,10 @@ class Policy:
             raise Fault(f"there is no entrypoint {entrypoint}: {', '.join(self.entrypoints) or 'the policy has none'}")
         held = data if type(data) is dict else dict(data)
         meter, outer = Meter(self.limits), NOW.meter
-        memory: Memory = [meter, World() if world is None else world, None, input, held, None, *self._blank]
+        memory: Memory = [meter, World() if world is None else world, None, input, held, view(input), None, *self._blank]
         NOW.meter = meter
         try:
-            found = plan(memory, input, held)
+            found = plan(memory)
             measure(found, self.limits)
         except RecursionError:
             raise OverLimit("values or calls are nested too deeply") from None

@@ -31,9 +31,9 @@ RUNTIME = {
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A program as Python: its entrypoints by name, each `(memory, input, data) -> results`, and the places that a memory has for rules."""
+    """A program as Python: its entrypoints by name, each `(memory) -> results`, and the places that a memory has for rules."""
 
-    plans: dict[str, Callable[[run.Memory, Any, Any], list[Any]]]
+    plans: dict[str, Callable[[run.Memory], list[Any]]]
     blank: run.Memory
 
 
@@ -49,7 +49,9 @@ def generate(program: ir.Program, *, strict: bool = False) -> Compiled:
     made += [_plan(plan, f"p{index}", pool, caller) for index, plan in enumerate(program.plans)]
     exec(compile(ast.Module(made, []), "<policy>", "exec"), names)  # noqa: S102 - made of nodes, never of text
     names["TABLE"] = {
-        func.path: (names[targets[func.name].name], targets[func.name].place, len(func.params)) for func in program.funcs if func.path
+        func.path: (names[targets[func.name].name], targets[func.name].place, len(func.params) - len(ir.DOCUMENTS))
+        for func in program.funcs
+        if func.path
     }
     return Compiled({plan.name: names[f"p{index}"] for index, plan in enumerate(program.plans)}, blank)
 
@@ -68,15 +70,12 @@ def _func(func: ir.Func, target: Target, pool: Pool, caller: Caller) -> ast.stmt
         return [node.let("y", found), node.put(node.name("m"), place, node.name("y")), node.give(node.name("y"))]
 
     make = Maker(pool, Names(), what)
-    charge = [] if target.place else make.charge(node.const(1))
-    code = Emitter(make, caller, finish).body(func.blocks, func.params)
-    index = next((at for at, one in enumerate(code) if isinstance(one, ast.Assign) and getattr(one.targets[0], "id", "") == "k"), -1) + 1
-    code[index:index] = charge
-    return node.define(target.name, ["m", *(f"l{local}" for local in func.params)], [*code, *finish(node.name("U"))])
+    code = Emitter(make, caller, finish).body(func.blocks, func.params, [] if target.place else make.charge(1))
+    return node.define(target.name, ["m", *(f"l{local}" for local in func.params[len(ir.DOCUMENTS) :])], [*code, *finish(node.name("U"))])
 
 
 def _plan(plan: ir.Plan, name: str, pool: Pool, caller: Caller) -> ast.stmt:
     make = Maker(pool, Names(), "complete rules must not produce multiple outputs")
-    code = Emitter(make, caller, lambda _: [node.give(node.name("r"))]).body(plan.blocks, ir.DOCUMENTS)
     results = node.let("r", ast.List([], node.LOAD, **node.AT))
-    return node.define(name, ["m", "l0", "l1"], [results, *code, node.give(node.name("r"))])
+    code = Emitter(make, caller, lambda _: [node.give(node.name("r"))]).body(plan.blocks, ir.DOCUMENTS, [results])
+    return node.define(name, ["m"], [*code, node.give(node.name("r"))])
