@@ -139,7 +139,7 @@ def read(folder: Path) -> Folder:
 def gated(held: Folder) -> Loaded:
     """Compiles a set and runs its cases. Raises PolicyError."""
     loaded = compiled(held)
-    for result in run_cases(loaded):
+    for result in cases.run(held.cases, _asks(loaded)):
         if not result.passed:
             what = f"{result.file}: case `{result.name}` fails"
             why = f"expected {_brief(result.expected)}, got {_brief(result.got)}"
@@ -163,8 +163,12 @@ def compiled(held: Folder) -> Loaded:
 
 def run_cases(loaded: Loaded) -> list[CaseResult]:
     """Asks every case of a set and tells how each went, in order."""
+    return list(cases.run(loaded.folder.cases, _asks(loaded)))
+
+
+def _asks(loaded: Loaded) -> cases.Ask:
     policy = NativePolicy(loaded)
-    return list(cases.run(loaded.folder.cases, lambda question: flat(policy.ask(question))))
+    return lambda question, of: flat(policy.judge(question) if of else policy.ask(question))
 
 
 def flat(answer: PolicyAnswer) -> dict[str, Any]:

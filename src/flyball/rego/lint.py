@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from flyball.rego.builtin import TABLE
 from flyball.rego.error import NOWHERE, Mistake, Place
 from flyball.rego.tree import Call, Import, Module, Ref, Rule, Scalar, Var
 
@@ -44,6 +45,8 @@ def _unread(modules: list[Module], asked: set[Path]) -> Iterator[Mistake]:
     for module in modules:
         for rule in module.rules:
             name = name_of(rule)
+            if name in TABLE:
+                yield Mistake(rule.place, CODE, f"a rule named `{name}`", "it hides the builtin of that name: choose another name")
             if name not in read and not name.startswith(("test_", "todo_test_")):
                 yield Mistake(rule.place, CODE, f"no rule reads `{name}`", "it changes no answer: correct its name, or remove it")
 

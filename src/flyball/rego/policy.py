@@ -6,7 +6,7 @@ change the data, hand in other data: nothing is copied or kept between evaluatio
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -14,7 +14,9 @@ from flyball.rego import ir
 from flyball.rego.builtin import World
 from flyball.rego.code import Compiled, generate
 from flyball.rego.error import Fault, OverLimit
+from flyball.rego.front import parse_module
 from flyball.rego.limit import NOW, Limits, Meter
+from flyball.rego.planner import build
 from flyball.rego.read import read
 from flyball.rego.run import Memory, view
 from flyball.rego.value import UNDEFINED, Set, Value
@@ -114,3 +116,18 @@ def compile_plan(plan: Mapping[str, Any] | bytes, *, strict: bool = False, limit
     whole = json.loads(plan) if isinstance(plan, bytes) else plan
     text = json.dumps(whole, sort_keys=True, separators=(",", ":"))
     return Policy(read(whole), f"sha256:{hashlib.sha256(text.encode()).hexdigest()}", strict=strict, limits=limits)
+
+
+def compile(  # noqa: A001 - what this package does
+    modules: Mapping[str, str],
+    *,
+    entrypoints: Iterable[str] = (),
+    schema: Mapping[str, Any] | None = None,
+    strict: bool = False,
+    limits: Limits = DEFAULT,
+) -> Policy:
+    """The policy that these modules make, text by file name. Raises Refused."""
+    parsed = [parse_module(name, text) for name, text in modules.items()]
+    text = json.dumps(dict(modules), sort_keys=True)
+    program = build(parsed, entrypoints, schema=schema)
+    return Policy(program, f"sha256:{hashlib.sha256(text.encode()).hexdigest()}", strict=strict, limits=limits)

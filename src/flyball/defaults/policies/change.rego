@@ -67,27 +67,21 @@ deny contains [60, "change.unreadable", "the plan is not what `terraform show -j
 
 deny contains [60, "change.unreadable", "the manifests are not Kubernetes objects", 0, "none"] if {
 	input.call.args.manifests
-	not count(manifests) == count(input.call.args.manifests)
+	not legible
 }
+
+legible if count(manifests) == count(input.call.args.manifests)
 
 readable if count(planned) == count(input.call.args.plan.resource_changes)
 
 # Production is what the table calls so by name. Where being production is the stricter side, an unknown environment counts as it.
 production if data.environments[input.target.env] == "prod"
 
-strict if not data.environments[input.target.env] == "other"
+strict if not relaxed
 
-# The answer about a file: the same findings, with nothing of an agent, a grant or a kind in them.
-default answer := {
-	"effect": "deny",
-	"zone": "red",
-	"reason": "the change cannot be judged",
-	"rule": "default.deny",
-	"approvers": {"group": "sre", "quorum": 2, "factor": "none"},
-	"obligations": [],
-	"constraints": {},
-}
+relaxed if data.environments[input.target.env] == "other"
 
+# The answer about a file: the same findings, with nothing of an agent, a grant or a kind in them. No answer denies.
 answer := {
 	"effect": "deny",
 	"zone": "red",
@@ -127,8 +121,6 @@ answer := {
 }
 
 reasons(findings) := concat("; ", [finding[2] | some finding in sort(findings)])
-
-default group := "sre"
 
 group := data.approvals.group.prod
 

@@ -63,14 +63,14 @@ red contains [26, "scale.jump", sprintf("%s goes from %d to %d nodes: predicted 
 	steep(was, to)
 }
 
-deny contains [62, "scale.unknown", "it says neither how many nodes there were nor how many there will be", 0, "none"] if {
+deny contains [62, "scale.unknown", "it does not say how many nodes there were and will be", 0, "none"] if {
 	input.call.args.scale
-	not is_number(input.call.args.scale.was)
+	not counted
 }
 
-deny contains [62, "scale.unknown", "it says neither how many nodes there were nor how many there will be", 0, "none"] if {
-	input.call.args.scale
-	not is_number(input.call.args.scale.to)
+counted if {
+	is_number(input.call.args.scale.was)
+	is_number(input.call.args.scale.to)
 }
 
 steep(was, to) if to - was > data.scale.step

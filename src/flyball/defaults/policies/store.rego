@@ -13,7 +13,7 @@ deny contains [63, "training.encrypted", sprintf("%s holds training data and is 
 deny contains [63, "training.encrypted", sprintf("the dataset %s is for training and is not encrypted at rest", [set.name]), 0, "none"] if {
 	some set in input.call.args.datasets
 	set.use == "training"
-	not set.encrypted == true
+	not set.encrypted
 }
 
 marked(thing, wanted) if {
@@ -41,13 +41,17 @@ encrypted(thing) if {
 deny contains [64, "retrieval.region", sprintf("the dataset %s is not approved for an index in %s", [name, region]), 0, "none"] if {
 	some name in input.call.args.index.datasets
 	region := object.get(input.call.args.index, "region", "no region")
-	not region in data.datasets[name].regions
+	not approved(name, region)
 }
+
+approved(name, region) if region in data.datasets[name].regions
 
 deny contains [64, "retrieval.region", "it does not say which datasets the index is made of", 0, "none"] if {
 	input.call.args.index
-	not is_array(input.call.args.index.datasets)
+	not listed
 }
+
+listed if is_array(input.call.args.index.datasets)
 
 deny contains [65, "delete.protected", sprintf("%s is protected: it is not deleted", [thing.at]), 0, "none"] if {
 	strict

@@ -97,7 +97,9 @@ def _meant(name: tuple[str, ...], root: Node) -> str:
 def _with(one: With, root: Node, notes: Notes) -> None:
     names = dotted(one.target)
     if isinstance(one.target, Ref) and not names:
-        notes.wrong(one.target.place, TYPE, "with keyword target must reference existing input, data, or a function", "name a path of plain names")
+        notes.wrong(
+            one.target.place, TYPE, "with keyword target must reference existing input, data, or a function", "name a path of plain names"
+        )
     elif names[0] == "data":
         for end in range(2, len(names)):
             node = root.find(names[1:end])
@@ -132,5 +134,3 @@ def _replacement(one: With, takes: int, root: Node, notes: Notes) -> None:
         name = show.path(dotted(one.target))
         what = f"{name}: arity mismatch"
         notes.wrong(one.place, TYPE, what, f"{name} takes {takes}, {show.path(names)} takes {instead}")
-
-

@@ -54,7 +54,9 @@ def _default(rule: Rule, notes: Notes) -> None:
     bad = next((one for one in terms(rule.value) if _varies(one)), None) if rule.value is not None else None
     if bad is not None:
         kind = {Var: "var", Call: "call", Template: "template string"}.get(type(bad), "ref")
-        notes.wrong(rule.place, PARSE, f"illegal default rule (value cannot contain {kind})", "write a constant, or a comprehension of constants")
+        notes.wrong(
+            rule.place, PARSE, f"illegal default rule (value cannot contain {kind})", "write a constant, or a comprehension of constants"
+        )
     seen: set[str] = set()
     for arg in rule.args or ():
         if not isinstance(arg, Var):

@@ -346,7 +346,9 @@ class Resolver:
     def _callee(self, call: Call) -> Path:
         first = call.name[0]
         if self._local(first):
-            self.notes.wrong(call.place, COMPILE, f"called function {'.'.join(call.name)} shadowed", f"give the variable {first} another name")
+            self.notes.wrong(
+                call.place, COMPILE, f"called function {'.'.join(call.name)} shadowed", f"give the variable {first} another name"
+            )
             return call.name
         hidden = any(first in scope.hides for scope in self.scopes)
         if first in self.names and not hidden:

@@ -25,7 +25,9 @@ def check(rules: Sequence[Rule], root: Node, notes: Notes) -> Graph:
         if chain:
             named = [show.path(("data", *map(str, name))) for name in chain]
             what = f"rule {named[0]} is recursive: {' -> '.join(named)}"
-            notes.wrong(node.rules[0].place, RECURSION, what, "compute it without asking for itself; graph.reachable and walk go through structures")
+            notes.wrong(
+                node.rules[0].place, RECURSION, what, "compute it without asking for itself; graph.reachable and walk go through structures"
+            )
     return found
 
 

@@ -139,7 +139,9 @@ class Orderer:
 
     def _tell(self, name: str, place: Place, safe: set[str]) -> None:
         shown = show.plain(name)
-        near = get_close_matches(shown, sorted({show.plain(one) for one in safe} | {str(node.path[-1]) for node in self.root.below()}), 1, 0.7)
+        near = get_close_matches(
+            shown, sorted({show.plain(one) for one in safe} | {str(node.path[-1]) for node in self.root.below()}), 1, 0.7
+        )
         fix = f"did you mean {near[0]}?" if near else f"give {shown} a value: {shown} := ..., some {shown} in ..."
         self.notes.wrong(place, UNSAFE, f"var {shown} is unsafe", "name what is meant: some x in ..." if shown == "_" else fix)
 

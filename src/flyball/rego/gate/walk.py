@@ -4,7 +4,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from flyball.rego.builtin import TABLE
-from flyball.rego.tree import Array, Body, Call, Comprehension, Every, Expr, Object, Ref, Rule, Scalar, SetOf, Some, SomeIn, Template, Term, Var
+from flyball.rego.tree import (
+    Array,
+    Body,
+    Call,
+    Comprehension,
+    Every,
+    Expr,
+    Object,
+    Ref,
+    Rule,
+    Scalar,
+    SetOf,
+    Some,
+    SomeIn,
+    Template,
+    Term,
+    Var,
+)
 
 RESERVED = frozenset({"input", "data"})
 

@@ -241,5 +241,3 @@ def function_named(term: Term, root: Node) -> tuple[str, ...]:
         node = root.find(names[1:])
         return names if node and node.arity is not None else ()
     return names if ".".join(names) in TABLE else ()
-
-
