@@ -53,7 +53,16 @@ def sprintf(form: Any, operands: Any) -> str:
     """The text that a form of Go makes of these operands."""
     if type(form) is not str or type(operands) is not list:
         raise mistyped("sprintf", form, operands)
-    return _Writer([_operand(one) for one in operands]).text(form)
+    return written(form, [_operand(one) for one in operands])
+
+
+def written(form: str, operands: list[Operand]) -> str:
+    """What the form makes of these operands.
+
+    Raises:
+        OverLimit: it is too long.
+    """
+    return _Writer(operands).text(form)
 
 
 def _operand(value: Any) -> Operand:
@@ -225,10 +234,10 @@ def _digits(number: float, form: _Form) -> str:
         return text.upper() if verb == "X" else text
     if "#" in form.flags:
         return format(number, f"#.{6 if precision is None else precision}{verb}")
-    return format(number, f".{precision}{verb}") if precision is not None else _shortest(number, verb)
+    return format(number, f".{precision}{verb}") if precision is not None else shortest(number, verb)
 
 
-def _shortest(number: float, verb: str) -> str:
+def shortest(number: float, verb: str) -> str:
     """As few digits as tell the number from all others; an exponent below 1e-4 and from 1e6 up (Python's `repr` has none up to 1e16)."""
     _, figures, scale = Decimal(repr(number)).normalize().as_tuple()
     exponent = len(figures) + int(scale) - 1

@@ -1,0 +1,227 @@
+"""Regular expressions of Go, by RE2: the time that they take grows with the length of the text and no faster, whatever the pattern.
+
+Texts reach RE2 as UTF-8. A byte that is no UTF-8 is matched by nothing, where Go's engine takes it for U+FFFD.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any, Final
+
+import re2
+
+from flyball.rego.builtin.desk import LETTERS, MEMBERS, builtin, mistyped, too_large
+from flyball.rego.builtin.encode import from_octets, octets
+from flyball.rego.builtin.number import integer
+from flyball.rego.error import BuiltinFault
+from flyball.rego.type import BOOLEAN, NUMBER, STRING, array
+
+Regex = Any  # a compiled pattern; the package has no types
+_TWO = (STRING, STRING)
+_THREE = (STRING, STRING, NUMBER)
+_PATTERN: Final = 100_000  # characters
+_WORK: Final = 500_000_000  # bytes of text times instructions of a pattern, and bytes looked at by all searches of one call
+_OPTIONS: Final = re2.Options()
+_OPTIONS.log_errors = False
+_OPTIONS.max_mem = 4 * 1024 * 1024
+_TEMPLATE: Final = re.compile(r"\$(?:(\$)|\{(\w+)\}|(\w+))")
+_SPECIAL: Final = re.compile(r"[\\.+*?()|\[\]{}^$]")
+_ANY_BYTE: Final = re.compile(r"(?<!\\)(?:\\\\)*\\C")  # RE2 has it, Go has not
+# RE2's words for what is wrong with a pattern, and Go's.
+_WORDS: Final = {
+    "missing ]": "missing closing ]",
+    "missing )": "missing closing )",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid repetition size": "invalid repeat count",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+    "trailing \\": "trailing backslash at end of expression",
+}
+
+
+@lru_cache(maxsize=128)
+def _compiled(pattern: str) -> Regex | str:
+    """The pattern, or what is wrong with it."""
+    if len(pattern) > _PATTERN:
+        return "expression too large"
+    if found := _ANY_BYTE.search(pattern):
+        return f"invalid escape sequence: `{found[0][-2:]}`"
+    try:
+        return re2.compile(octets(pattern), _OPTIONS)
+    except re2.error as fault:
+        what, colon, where = from_octets(fault.args[0]).partition(": ")
+        return f"{_WORDS.get(what, what)}{f': `{where}`' if colon else ''}"
+
+
+def compiled(name: str, pattern: str) -> Regex:
+    """The pattern, ready for use.
+
+    Raises:
+        BuiltinFault: it is none that Go would take.
+    """
+    found = _compiled(pattern)
+    if type(found) is str:
+        raise BuiltinFault(f"{name}: error parsing regexp: {found}")
+    return found
+
+
+def literal(text: str) -> str:
+    """A pattern for exactly this text."""
+    return _SPECIAL.sub(r"\\\g<0>", text)
+
+
+def found_in(name: str, pattern: str, text: str) -> bool:
+    """Whether the pattern matches anywhere in the text."""
+    regex, raw = compiled(name, pattern), octets(text)
+    _bounded(name, regex, raw)
+    return regex.search(raw) is not None
+
+
+def _bounded(name: str, regex: Regex, raw: bytes) -> None:
+    if len(raw) * regex.programsize > _WORK:
+        raise too_large(name, _WORK, "bytes of text times instructions of the pattern")
+
+
+@builtin("regex.is_valid", (STRING,), BOOLEAN)
+def is_valid(pattern: Any) -> bool:
+    """Whether it is a regular expression; false for what is no string."""
+    return type(pattern) is str and type(_compiled(pattern)) is not str
+
+
+@builtin("regex.match", _TWO, BOOLEAN)
+def match(pattern: Any, text: Any) -> bool:
+    """Whether the pattern matches anywhere in the text."""
+    if type(pattern) is not str or type(text) is not str:
+        raise mistyped("regex.match", pattern, text)
+    return found_in("regex.match", pattern, text)
+
+
+def _matches(name: str, pattern: str, text: str, most: int = -1) -> Iterator[Any]:
+    """Every match from left to right; no empty one right after another match."""
+    regex, raw = compiled(name, pattern), octets(text)
+    _bounded(name, regex, raw)
+    at, end, work, count = 0, -1, 0, 0
+    while at <= len(raw) and count != most:
+        work += len(raw) - at
+        if work > _WORK:
+            raise too_large(name, _WORK, "bytes to search")
+        found = regex.search(raw, at)
+        if found is None:
+            return
+        start, stop = found.span()
+        at = stop
+        if stop == start:
+            at = stop + 1
+            while at < len(raw) and raw[at] & 0xC0 == 0x80:  # noqa: PLR2004 - inside of a character of UTF-8
+                at += 1
+        if stop > start or start != end:
+            count += 1
+            yield found
+        end = stop
+
+
+@builtin("regex.find_n", _THREE, array(of=STRING))
+def find_n(pattern: Any, text: Any, most: Any) -> list[str]:
+    """The first `most` matches; all of them where that is negative."""
+    limit = _limit("regex.find_n", pattern, text, most)
+    return [from_octets(found[0]) for found in _matches("regex.find_n", pattern, text, limit)]
+
+
+@builtin("regex.find_all_string_submatch_n", _THREE, array(of=array(of=STRING)))
+def find_all_string_submatch_n(pattern: Any, text: Any, most: Any) -> list[list[str]]:
+    """The first `most` matches, each with the texts of its groups; a group that took no part has the empty one."""
+    limit = _limit("regex.find_all_string_submatch_n", pattern, text, most)
+    found = _matches("regex.find_all_string_submatch_n", pattern, text, limit)
+    rows: list[list[str]] = []
+    cells = 0
+    for one in found:
+        rows.append([from_octets(one[0]), *(from_octets(part or b"") for part in one.groups())])
+        cells += len(rows[-1])
+        if cells > MEMBERS:
+            raise too_large("regex.find_all_string_submatch_n", MEMBERS, "strings")
+    return rows
+
+
+def _limit(name: str, pattern: Any, text: Any, most: Any) -> int:
+    if type(pattern) is not str or type(text) is not str:
+        raise mistyped(name, pattern, text, most)
+    return max(integer(name, 3, most), -1)
+
+
+@builtin("regex.split", _TWO, array(of=STRING))
+def split(pattern: Any, text: Any) -> list[str]:
+    """The parts between all matches."""
+    if type(pattern) is not str or type(text) is not str:
+        raise mistyped("regex.split", pattern, text)
+    if pattern and not text:
+        compiled("regex.split", pattern)
+        return [""]
+    raw, parts, start, end = octets(text), [], 0, 0
+    for found in _matches("regex.split", pattern, text):
+        end = found.start()
+        if found.end():
+            parts.append(from_octets(raw[start:end]))
+        start = found.end()
+    return parts if end == len(raw) else [*parts, from_octets(raw[start:])]
+
+
+@builtin("regex.replace", (STRING, STRING, STRING), STRING)
+def replace(text: Any, pattern: Any, new: Any) -> str:
+    """The text with every match replaced. In `new`, `$1`, `${1}` and `${name}` stand for groups and `$$` for a dollar."""
+    if type(text) is not str or type(pattern) is not str or type(new) is not str:
+        raise mistyped("regex.replace", text, pattern, new)
+    raw, parts, start, room = octets(text), [], 0, LETTERS
+    for found in _matches("regex.replace", pattern, text):
+        parts += [from_octets(raw[start : found.start()]), _TEMPLATE.sub(_group(found), new) if "$" in new else new]
+        room -= len(parts[-1]) + len(parts[-2])
+        if room < 0:
+            raise too_large("regex.replace", LETTERS, "characters")
+        start = found.end()
+    return "".join([*parts, from_octets(raw[start:])])
+
+
+def _group(found: Any) -> Callable[[re.Match[str]], str]:
+    names = {from_octets(name): place for name, place in found.re.groupindex.items()}
+
+    def text(part: re.Match[str]) -> str:
+        if part[1]:
+            return "$"
+        name = part[2] or part[3]
+        place = int(name) if name.isascii() and name.isdigit() and len(name) < 9 else names.get(name, -1)  # noqa: PLR2004 - as in Go
+        return from_octets(found[place] or b"") if 0 <= place <= found.re.groups else ""
+
+    return text
+
+
+@builtin("regex.template_match", (STRING, STRING, STRING, STRING), BOOLEAN)
+def template_match(template: Any, text: Any, start: Any, end: Any) -> bool:
+    """Whether the whole text is as the template says: patterns stand between `start` and `end`, everything else for itself."""
+    operands = (template, text, start, end)
+    if any(type(one) is not str for one in operands):
+        raise mistyped("regex.template_match", *operands)
+    for what, mark in (("start", start), ("end", end)):
+        if len(octets(mark)) != 1:
+            raise BuiltinFault(
+                f"regex.template_match: {what} delimiter has to be exactly one character long but is {len(octets(start))} long"
+            )
+    return found_in("regex.template_match", _templated(template, start, end), text)
+
+
+def _templated(template: str, start: str, end: str) -> str:
+    level, opened, after, parts = 0, 0, 0, ["^"]
+    for place, mark in enumerate(template):
+        if mark == start:
+            level += 1
+            opened = place if level == 1 else opened
+        elif mark == end:
+            level -= 1
+            if not level:
+                pattern = template[opened + 1 : place]
+                compiled("regex.template_match", f"^{pattern}$")
+                parts.append(f"{literal(template[after:opened])}({pattern})")
+                after = place + 1
+        if level < 0:
+            break
+    if level:
+        raise BuiltinFault(f'regex.template_match: unbalanced braces in "{template[:100]}"')
+    return "".join([*parts, literal(template[after:]), "$"])
