@@ -13,12 +13,13 @@ from typing import Any, Final
 from flyball.rego import ir
 from flyball.rego.builtin import World
 from flyball.rego.code import Compiled, generate
-from flyball.rego.error import Fault, OverLimit
-from flyball.rego.front import parse_module
+from flyball.rego.error import Fault, Mistake, OverLimit, Refused
+from flyball.rego.front import parse_body, parse_module
 from flyball.rego.limit import NOW, Limits, Meter
 from flyball.rego.planner import build
-from flyball.rego.read import read
+from flyball.rego.read import parsed_plan, read
 from flyball.rego.run import Memory, view
+from flyball.rego.tree import Module, Var
 from flyball.rego.value import UNDEFINED, Set, Value
 
 DEFAULT: Final = Limits()
@@ -111,14 +112,7 @@ def measure(value: Value, limits: Limits) -> None:
         level = below
 
 
-def compile_plan(plan: Mapping[str, Any] | bytes, *, strict: bool = False, limits: Limits = DEFAULT) -> Policy:
-    """The policy that OPA made into a plan (`opa build -t plan`, plan.json). Raises Refused."""
-    whole = json.loads(plan) if isinstance(plan, bytes) else plan
-    text = json.dumps(whole, sort_keys=True, separators=(",", ":"))
-    return Policy(read(whole), f"sha256:{hashlib.sha256(text.encode()).hexdigest()}", strict=strict, limits=limits)
-
-
-def compile(  # noqa: A001 - what this package does
+def compile(  # noqa: A001 - it is called as `rego.compile`
     modules: Mapping[str, str],
     *,
     entrypoints: Iterable[str] = (),
@@ -126,8 +120,68 @@ def compile(  # noqa: A001 - what this package does
     strict: bool = False,
     limits: Limits = DEFAULT,
 ) -> Policy:
-    """The policy that these modules make, text by file name. Raises Refused."""
-    parsed = [parse_module(name, text) for name, text in modules.items()]
-    text = json.dumps(dict(modules), sort_keys=True)
-    program = build(parsed, entrypoints, schema=schema)
-    return Policy(program, f"sha256:{hashlib.sha256(text.encode()).hexdigest()}", strict=strict, limits=limits)
+    """The policy that a set of Rego v1 files says.
+
+    Args:
+        modules: file name -> text.
+        entrypoints: what will be asked, `pkg/rule` or `data.pkg.rule`; where none is named, every package and every rule of a plain name.
+        schema: a JSON Schema of the input: fields that it does not have are refused.
+        strict: whether a builtin's error ends the evaluation, instead of making its call undefined.
+        limits: what one evaluation may cost.
+
+    Raises:
+        Refused: the set has mistakes; it holds all that were found.
+    """
+    parsed = parse(modules)
+    named = [_path(one) for one in entrypoints] or every(parsed)
+    program = build(parsed, named, schema=schema)
+    return Policy(program, digest(dict(modules), sorted(named), strict), strict=strict, limits=limits)
+
+
+def compile_query(modules: Mapping[str, str], query: str, *, strict: bool = False, limits: Limits = DEFAULT) -> Policy:
+    """A query over a set of files, as the entrypoint `eval`: a list with an object of the query's variables for every answer."""
+    program = build(parse(modules), query=parse_body("query", query))
+    return Policy(program, digest(dict(modules), query, strict), strict=strict, limits=limits)
+
+
+def compile_plan(plan: Mapping[str, Any] | bytes, *, strict: bool = False, limits: Limits = DEFAULT) -> Policy:
+    """The policy that OPA made into a plan (`opa build -t plan`, plan.json). Raises Refused."""
+    whole = parsed_plan(plan)
+    return Policy(read(whole), digest(whole, strict), strict=strict, limits=limits)
+
+
+def parse(modules: Mapping[str, str]) -> list[Module]:
+    """The trees of a set of files; raises Refused with the mistakes of all of them."""
+    parsed: list[Module] = []
+    mistakes: list[Mistake] = []
+    for file, text in modules.items():
+        try:
+            parsed.append(parse_module(file, text))
+        except Refused as fault:
+            mistakes += fault.mistakes
+    if mistakes:
+        raise Refused(mistakes)
+    return parsed
+
+
+def every(modules: Iterable[Module]) -> list[str]:
+    """All packages, and all rules that have a plain name and take no operands."""
+    found: dict[str, None] = {}
+    for module in modules:
+        package = "/".join(module.package)
+        found[package] = None
+        for rule in module.rules:
+            if rule.args is None and isinstance(rule.name, Var):
+                found[f"{package}/{rule.name.name}"] = None
+    return list(found)
+
+
+def _path(entrypoint: str) -> str:
+    """An entrypoint as OPA names it."""
+    return entrypoint.removeprefix("data.").replace(".", "/") if "/" not in entrypoint else entrypoint
+
+
+def digest(*parts: Any) -> str:
+    """`sha256:` and the hash of a text that says all of this."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return f"sha256:{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()}"

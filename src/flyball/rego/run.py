@@ -107,6 +107,47 @@ def conflict(what: str, place: Place) -> NoReturn:
     raise Conflict(what, place)
 
 
+def snapshot(found: Any) -> Any:
+    """What is gone through, as it is now: the loop may add to it."""
+    return found if found is UNDEFINED else list(found)
+
+
+def made(mine: dict[int, Value], value: Value) -> Value:
+    """Notes that this call made a value."""
+    mine[id(value)] = value
+    return value
+
+
+def append_mine(mine: dict[int, Value], target: Value, value: Value, place: Place) -> None:
+    """Adds to the end of an array that this call made."""
+    if type(target) is not list or id(target) not in mine:
+        raise Conflict("an array that was made elsewhere cannot be changed", place)
+    target.append(value)
+
+
+def add_mine(mine: dict[int, Value], target: Value, value: Value, place: Place) -> None:
+    """Adds to a set that this call made, or that has the member already."""
+    if type(target) is not Set or (id(target) not in mine and value not in target):
+        raise Conflict("a set that was made elsewhere cannot be changed", place)
+    target.add(value)
+
+
+def insert_mine(mine: dict[int, Value], target: Value, name: Value, value: Value, place: Place) -> None:
+    """Sets a key of an object that this call made; in any other, it must have the same value already."""
+    if type(target) is dict and id(target) in mine:
+        target[key(name)] = value
+    elif type(target) is not dict or not equal(target.get(key(name), UNDEFINED), value):
+        raise Conflict("object keys must be unique", place)
+
+
+def insert_once_mine(mine: dict[int, Value], target: Value, name: Value, value: Value, place: Place) -> None:
+    """Sets a key that an object does not have; where it has it, or another call made the object, it must have the same value already."""
+    if type(target) is dict and id(target) in mine:
+        insert_once(target, name, value, place)
+    else:
+        insert_mine(mine, target, name, value, place)
+
+
 def insert(target: dict[Any, Value], name: Value, value: Value) -> None:
     """Sets a key of an object."""
     target[key(name)] = value

@@ -10,21 +10,20 @@ from flyball.rego.code import node
 from flyball.rego.code.call import Caller, Target
 from flyball.rego.code.emit import Emitter
 from flyball.rego.code.pool import Names, Pool
+from flyball.rego.code.quick import NAMES
 from flyball.rego.code.stmt import Maker
 from flyball.rego.error import BuiltinFault
 
+CALLED = (
+    "NEVER dot base_dot values pairs ordered_values ordered_pairs snapshot length conflict insert insert_once merge overlay fork dispatch "
+    "made append_mine add_mine insert_mine insert_once_mine"
+)
 RUNTIME = {
+    **{name: getattr(run, name) for name in CALLED.split()},
+    **{kind.__name__: kind for kind in (type, dict, list, bool, str, int, float, value.Set, value.Key, BuiltinFault)},
+    **NAMES,
     "U": value.UNDEFINED,
-    "NEVER": run.NEVER,
-    "BuiltinFault": BuiltinFault,
-    "Set": value.Set,
-    "Key": value.Key,
     "equal": value.equal,
-    **{
-        name: getattr(run, name) for name in ("dot", "base_dot", "values", "pairs", "ordered_values", "ordered_pairs", "length", "conflict")
-    },
-    **{name: getattr(run, name) for name in ("insert", "insert_once", "merge", "overlay", "fork", "dispatch")},
-    **{kind.__name__: kind for kind in (type, dict, list, bool, str, int, float)},
     "__builtins__": {},
 }
 

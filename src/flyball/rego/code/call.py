@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from flyball.rego import ir
 from flyball.rego.builtin import TABLE
 from flyball.rego.code import node
+from flyball.rego.code.quick import in_place
 from flyball.rego.code.scope import Scope
 from flyball.rego.code.stmt import Maker, Step
 from flyball.rego.run import WORLD
@@ -37,6 +38,11 @@ class Caller:
         return self._builtin(make, stmt, scope) if target is None else _func(make, stmt, scope, target)
 
     def _builtin(self, make: Maker, stmt: ir.Call, scope: Scope) -> Step:
+        quick = in_place(make, stmt, scope, strict=self.strict)
+        if quick:
+            variable = scope.name(stmt.result)
+            test = None if quick.sure else node.differ(node.name(variable), node.name("U"))
+            return Step([node.let(variable, quick.value)], test, scope.holds(stmt.result, kind=quick.kind))
         builtin = TABLE[stmt.func]
         args = [make.read(one, scope) for one in stmt.args]
         if builtin.worldly:

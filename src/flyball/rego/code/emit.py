@@ -15,6 +15,7 @@ from flyball.rego import ir
 from flyball.rego.code import node
 from flyball.rego.code.call import Caller
 from flyball.rego.code.node import Code
+from flyball.rego.code.own import Ownership
 from flyball.rego.code.scope import DATA, INPUT, Around, Frame, Scope, changed, is_read, is_seen, ways
 from flyball.rego.code.stmt import NOT, Maker, Step
 from flyball.rego.run import VIEW
@@ -39,6 +40,10 @@ class Emitter:
     def body(self, blocks: tuple[ir.Block, ...], params: tuple[int, ...], first: Code) -> Code:
         """Everything in the function: its blocks, and before them what they need and what comes `first`."""
         scope = Scope(frozenset(params) - {INPUT}, changed(blocks) - frozenset(params))
+        self.own = Ownership(blocks, params)
+        self.make.plain = self.own.plain
+        if not self.own.plain:
+            first = [node.let("w", ast.Dict([], [], **node.AT)), *first]
         code = self.chain(blocks, Frame(None, ()), scope, lambda _: [])
         inner: Code = []
         while self.later:
@@ -201,7 +206,8 @@ class Emitter:
         many, key, value = make.names.fresh("v"), scope.name(stmt.key), scope.name(stmt.value)
         keyed = is_read(stmt.key, stmt.block)
         how = ("ordered_" if is_seen(stmt.block) else "") + ("pairs" if keyed else "values")
-        code: Code = [node.let(many, node.call(how, make.names.take("k"), source))]
+        found = node.call(how, make.names.take("k"), source)
+        code: Code = [node.let(many, node.call("snapshot", found) if self.own.is_moving(stmt) else found)]
         around, inner = Around(loop=True), Frame(frame, self.around, followed=bool(then))
         body = self.looped(stmt, around, inner, after)
         if keyed and not how.startswith("ordered"):

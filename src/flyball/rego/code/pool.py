@@ -1,6 +1,7 @@
 """What generated code may name: the values of one program and the variables of one function, each by a number."""
 
 import ast
+from collections.abc import Callable, Hashable
 from typing import Any, Final
 
 from flyball.rego.code import node
@@ -17,6 +18,7 @@ class Pool:
     def __init__(self, names: dict[str, Any]) -> None:
         self.names = names
         self._known: dict[int, str] = {}
+        self._made: dict[Hashable, str] = {}
 
     def hold(self, prefix: str, value: Any) -> str:
         """The name of a value; the same object has the same name."""
@@ -24,6 +26,12 @@ class Pool:
             self._known[id(value)] = f"{prefix}{len(self._known)}"
             self.names[self._known[id(value)]] = value
         return self._known[id(value)]
+
+    def once(self, what: Hashable, value: Callable[[], Any]) -> str:
+        """The name of a value that is made when it is first needed."""
+        if what not in self._made:
+            self._made[what] = self.hold("b", value())
+        return self._made[what]
 
     def const(self, value: Any) -> ast.expr:
         """A constant: written in place where Python has a literal for it."""

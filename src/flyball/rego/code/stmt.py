@@ -34,6 +34,7 @@ class Maker:
         self.pool = pool
         self.names = names
         self.clash = clash  # what a conflict in this function is called
+        self.plain = True  # whether it adds only to values that it surely made
 
     def step(self, stmt: ir.Stmt, scope: Scope) -> Step:
         """Makes one statement."""
@@ -76,6 +77,23 @@ class Maker:
         over = node.compare(node.attr(meter, "left"), ast.Lt(), node.const(0))
         return [node.less("k", "left", node.const(steps)), node.when(over, [node.do(node.method(meter, "refill"))])]
 
+    def equal(self, left: ir.Operand, right: ir.Operand, scope: Scope) -> ast.expr:
+        """Whether two defined operands are the same, as directly as their types allow."""
+        if isinstance(left, ir.Const):
+            left, right = right, left
+        one, other = self.read(left, scope), self.read(right, scope)
+        if not isinstance(right, ir.Const):
+            return node.call("equal", one, other)
+        kind = type(right.value)
+        if kind is str:
+            return node.compare(one, ast.Eq(), other)
+        if kind is bool or right.value is None:
+            return node.same(one, other)
+        if kind is int or kind is float:
+            same = node.compare(one, ast.Eq(), other)
+            return node.both([same, node.differ(node.call("type", one), node.name("bool"))]) if right.value in {0, 1} else same
+        return node.call("equal", one, other)
+
 
 def _nop(_: Maker, __: ir.Nop, scope: Scope) -> Step:
     return Step([], None, scope)
@@ -101,7 +119,7 @@ def _assign_once(make: Maker, stmt: ir.AssignOnce, scope: Scope) -> Step:
         held = make.read(stmt.target, scope.maybe([stmt.target]))
         clash = node.do(node.call("conflict", make.pool.const(make.clash), make.pool.const(stmt.place)))
         code = [
-            node.when(node.same(held, node.name("U")), [put], [node.when(node.no(_equal(make, stmt.target, stmt.source, scope)), [clash])])
+            node.when(node.same(held, node.name("U")), [put], [node.when(node.no(make.equal(stmt.target, stmt.source, scope)), [clash])])
         ]
     return make.guarded((stmt.source,), code, scope, scope.holds(stmt.target))
 
@@ -133,28 +151,11 @@ def _len(make: Maker, stmt: ir.Len, scope: Scope) -> Step:
 
 
 def _make(kind: str, value: ast.expr) -> "Handler":
-    def made(_: Maker, stmt: Any, scope: Scope) -> Step:
-        return Step([node.let(scope.name(stmt.target), value)], None, scope.holds(stmt.target, kind=kind))
+    def made(make: Maker, stmt: Any, scope: Scope) -> Step:
+        new = value if make.plain else node.call("made", node.name("w"), value)
+        return Step([node.let(scope.name(stmt.target), new)], None, scope.holds(stmt.target, kind=kind))
 
     return made
-
-
-def _equal(make: Maker, left: ir.Operand, right: ir.Operand, scope: Scope) -> ast.expr:
-    """Whether two defined operands are the same, as directly as their types allow."""
-    if isinstance(left, ir.Const):
-        left, right = right, left
-    one, other = make.read(left, scope), make.read(right, scope)
-    if not isinstance(right, ir.Const):
-        return node.call("equal", one, other)
-    kind = type(right.value)
-    if kind is str:
-        return node.compare(one, ast.Eq(), other)
-    if kind is bool or right.value is None:
-        return node.same(one, other)
-    if kind is int or kind is float:
-        same = node.compare(one, ast.Eq(), other)
-        return node.both([same, node.differ(node.call("type", one), node.name("bool"))]) if right.value in {0, 1} else same
-    return node.call("equal", one, other)
 
 
 def _compared(*, wanted: bool) -> "Handler":
@@ -166,7 +167,7 @@ def _compared(*, wanted: bool) -> "Handler":
             return Step([], NOT, scope)
         unknown = isinstance(a, ir.Const) or isinstance(b, ir.Const)
         tests = [] if wanted and unknown else make.defined((a, b), scope)  # what is undefined equals no constant
-        test = _equal(make, a, b, scope)
+        test = make.equal(a, b, scope)
         known = scope.is_known(*_locals(a, b))
         for one, other in ((a, b), (b, a)) if wanted else ():
             if isinstance(other, ir.Const) and scope.kind(other) not in {"int", "float"}:
@@ -199,30 +200,39 @@ def _is_undefined(make: Maker, stmt: ir.IsUndefined, scope: Scope) -> Step:
     return Step([], node.same(make.read(stmt.source, scope), node.name("U")), scope.without(stmt.source))
 
 
-def _array_append(make: Maker, stmt: ir.ArrayAppend, scope: Scope) -> Step:
-    code = [node.do(node.method(make.read(stmt.array, scope), "append", make.read(stmt.value, scope)))]
-    return make.guarded((stmt.array, stmt.value), code, scope, scope)
+def _adds(how: str, quick: Callable[[Maker, Any, list[ast.expr]], ast.stmt]) -> "Handler":
+    """Something that adds to a value: `quick` where the function surely made it, else `how` looks first."""
+
+    def made(make: Maker, stmt: Any, scope: Scope) -> Step:
+        operands = (ir.mutated(stmt), stmt.key, stmt.value) if isinstance(stmt, ir.ObjectInsert | ir.ObjectInsertOnce) else (ir.mutated(stmt), stmt.value)
+        values = [make.read(one, scope) for one in operands]
+        if make.plain:
+            code = quick(make, stmt, values)
+        else:
+            code = node.do(node.call(how, node.name("w"), *values, make.pool.const(stmt.place)))
+        return make.guarded(operands, [code], scope, scope)
+
+    return made
 
 
-def _object_insert(make: Maker, stmt: ir.ObjectInsert, scope: Scope) -> Step:
-    target, name, value = (make.read(one, scope) for one in (stmt.object, stmt.key, stmt.value))
-    code = [node.put(target, name, value) if is_text(stmt.key) else node.do(node.call("insert", target, name, value))]
-    return make.guarded((stmt.object, stmt.key, stmt.value), code, scope, scope)
+def _append(_: Maker, __: ir.ArrayAppend, values: list[ast.expr]) -> ast.stmt:
+    return node.do(node.method(values[0], "append", values[1]))
 
 
-def _object_insert_once(make: Maker, stmt: ir.ObjectInsertOnce, scope: Scope) -> Step:
-    operands = (stmt.object, stmt.key, stmt.value)
-    code = [node.do(node.call("insert_once", *(make.read(one, scope) for one in operands), make.pool.const(stmt.place)))]
-    return make.guarded(operands, code, scope, scope)
+def _insert(_: Maker, stmt: ir.ObjectInsert, values: list[ast.expr]) -> ast.stmt:
+    return node.put(*values) if is_text(stmt.key) else node.do(node.call("insert", *values))
+
+
+def _insert_once(make: Maker, stmt: ir.ObjectInsertOnce, values: list[ast.expr]) -> ast.stmt:
+    return node.do(node.call("insert_once", *values, make.pool.const(stmt.place)))
+
+
+def _add(_: Maker, __: ir.SetAdd, values: list[ast.expr]) -> ast.stmt:
+    return node.do(node.method(values[0], "add", values[1]))
 
 
 def _object_merge(make: Maker, stmt: ir.ObjectMerge, scope: Scope) -> Step:
     return make.found(stmt.target, node.call("merge", make.read(stmt.a, scope), make.read(stmt.b, scope)), (stmt.a, stmt.b), scope)
-
-
-def _set_add(make: Maker, stmt: ir.SetAdd, scope: Scope) -> Step:
-    code = [node.do(node.method(make.read(stmt.set, scope), "add", make.read(stmt.value, scope)))]
-    return make.guarded((stmt.set, stmt.value), code, scope, scope)
 
 
 def _result_add(make: Maker, stmt: ir.ResultAdd, scope: Scope) -> Step:
@@ -246,10 +256,10 @@ STEPS: Final[dict[type[ir.Stmt], Handler]] = {
     ir.IsKind: _is_kind,
     ir.IsDefined: _is_defined,
     ir.IsUndefined: _is_undefined,
-    ir.ArrayAppend: _array_append,
-    ir.ObjectInsert: _object_insert,
-    ir.ObjectInsertOnce: _object_insert_once,
+    ir.ArrayAppend: _adds("append_mine", _append),
+    ir.ObjectInsert: _adds("insert_mine", _insert),
+    ir.ObjectInsertOnce: _adds("insert_once_mine", _insert_once),
+    ir.SetAdd: _adds("add_mine", _add),
     ir.ObjectMerge: _object_merge,
-    ir.SetAdd: _set_add,
     ir.ResultAdd: _result_add,
 }

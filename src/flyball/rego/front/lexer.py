@@ -1,9 +1,13 @@
-"""Text of Rego to tokens and comments. Called by cursor.py. Never raises: what is no token becomes a token of kind `bad`."""
+"""Text of Rego to tokens and comments. Called by module.py. Never raises: what is no token becomes a token of kind `bad`."""
 
 import re
+import unicodedata
 from typing import Final, NamedTuple
 
-KEYWORDS: Final = frozenset("as contains default else every false if import in not null package some true with".split())
+KEYWORDS: Final = frozenset(
+    ("as", "contains", "default", "else", "every", "false", "if", "import", "in", "not", "null", "package", "some", "true", "with")
+)
+CLOSE: Final = {"{": "}", "[": "]", "(": ")"}
 
 _TOKEN: Final = re.compile(
     r"""[ \t\r\n]*(?:
@@ -20,20 +24,30 @@ _TOKEN: Final = re.compile(
 )
 _PART: Final = {'"': re.compile(r'[^"\\\n{]*(?:\\.[^"\\\n{]*)*'), "`": re.compile(r"[^`\\{]*(?:\\\{?[^`\\{]*)*")}
 _NUMBER: Final = re.compile(r"[\w.]+")
-_ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+_ESCAPE: Final = re.compile(r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.?))", re.DOTALL)
 _SHORT: Final = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
-_REST_OF_WORD: Final = re.compile(r"[^\s\"`,;()\[\]{}]+|.", re.DOTALL)
+_SINGLE: Final = re.compile(r"'[^'\n]*'")
+_BOM: Final = "\ufeff"
 _NEVER: Final = re.compile("[\0\ufeff\ud800-\udfff]")
-_NAMED: Final = {"\0": "illegal null character", "\ufeff": "illegal byte-order mark"}
-BOM: Final = "\ufeff"
+_NEVER_NAMED: Final = {"\0": "illegal null character", _BOM: "illegal byte-order mark"}
+_STRANGE: Final = {
+    "'": 'strings stand in double quotes: "..."',
+    "!": "write not for a negation, != for a difference",
+    "?": "there is no ?: write a rule with else, or object.get",
+    "$": 'a $ begins a template string: $"..."',
+    "\\": "a row needs no \\ at its end",
+    "@": 'a name has letters, digits and _; other keys stand in quotes: x["@a"]',
+    "~": "write regex.match(pattern, text)",
+    "^": "write bits.xor(a, b)",
+}
 
 
 class Token(NamedTuple):
     """One token.
 
     Attributes:
-        kind: a keyword, a mark (`:=`), or `ident`, `string`, `number`, `bad`, `eof`, or of a template `template` (its opening quote), `part` (text before an
-            expression), `tail` (text at its end).
+        kind: a keyword, a mark (`:=`), or `ident`, `string`, `number`, `bad`, `eof`, or of a template `template` (its opening quote),
+            `part` (text before an expression), `tail` (text at its end).
         text: as written; of strings and parts what they mean; of `bad` what is wrong.
         row, col, width: where it stands, from 1, in characters; the width ends at the end of the row.
         line: whether a row ended since the token before.
@@ -63,197 +77,197 @@ class Lexer:
     """One text on its way to tokens. `tokens` ends with two of kind `eof`, so that one can always look ahead."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        self.at = self.begin = 1 if text.startswith(_BOM) else 0  # where to go on, and where the row began
+        self.never = _NEVER.search(text, self.at)
+        self.text = text[: self.never.start()] if self.never else text
         self.tokens: list[Token] = []
         self.comments: list[Comment] = []
-        self.at = self.begin = 1 if text.startswith(BOM) else 0  # where to go on, and where the row began
         self.row = 1
         self.depth = 0
-        self.open: list[tuple[str, int]] = []  # templates around the place: their quote, and the depth of braces outside
+        self.open: list[tuple[str, int]] = []  # templates around the place: their quote, and how many braces are open outside
         self.line = self.gap = False
 
     def scan(self) -> "Lexer":
         """Reads the whole text."""
-        never = _NEVER.search(self.text, self.at)
-        text = self.text[: never.start()] if never else self.text
-        match = _TOKEN.match
+        text, match = self.text, _TOKEN.match
         while found := match(text, self.at):
             kind = found.lastgroup
             start = found.start(kind) if kind else found.end()
             if start != self.at:
-                self._space(text, start)
+                self.gap = True
+                self._rows(self.at, start)
             self.at = found.end()
             if kind is None:
                 break
-            self._take(kind, text, start)
+            self._take(kind, start)
             if kind != "comment":
                 self.line = self.gap = False
-        if never:
-            self._bad(self.at, 1, _NAMED.get(never[0], "illegal utf-8 character"), "take the character out, or write it as \\uXXXX")
+        if self.never:
+            self._bad(
+                self.at, self.at + 1, _NEVER_NAMED.get(self.never[0], "illegal utf-8 character"), "take it out, or write it as \\uXXXX"
+            )
         end = Token("eof", "", self.row, self.at - self.begin + 1, 1, self.line, gap=True)
         self.tokens += (end, end)
         return self
 
-    def _space(self, text: str, start: int) -> None:
-        self.gap = True
-        if rows := text.count("\n", self.at, start):
+    def _rows(self, start: int, end: int) -> None:
+        """Counts the rows that end between two places."""
+        if rows := self.text.count("\n", start, end):
             self.line = True
-            self._rows(rows, text, start)
+            self.row += rows
+            self.begin = self.text.rindex("\n", start, end) + 1
 
-    def _rows(self, rows: int, text: str, end: int) -> None:
-        self.row += rows
-        self.begin = text.rindex("\n", 0, end) + 1
+    def _add(self, kind: str, meaning: str, start: int, fix: str = "") -> None:
+        """The token from `start` to here."""
+        self.tokens.append(Token(kind, meaning, self.row, start - self.begin + 1, self.at - start, self.line, self.gap, fix))
 
-    def _add(self, kind: str, meaning: str, start: int) -> None:
-        self.tokens.append(Token(kind, meaning, self.row, start - self.begin + 1, self.at - start, self.line, self.gap))
+    def _bad(self, start: int, end: int, what: str, fix: str) -> None:
+        self.tokens.append(Token("bad", what, self.row, start - self.begin + 1, end - start, self.line, self.gap, fix))
 
-    def _bad(self, start: int, width: int, what: str, fix: str) -> None:
-        self.tokens.append(Token("bad", what, self.row, start - self.begin + 1, width, self.line, self.gap, fix))
+    def _take(self, kind: str, start: int) -> None:
+        text, end = self.text, self.at
+        match kind:
+            case "ident":
+                word = text[start:end]
+                self._add(word if word in KEYWORDS else "ident", word, start)
+            case "mark":
+                self._mark(text[start:end], start)
+            case "string":
+                self._quoted("string", start, start + 1, end - 1)
+            case "number":
+                self._number(start)
+            case "comment":
+                self.gap = True
+                self.comments.append(Comment(text[start + 1 : end].rstrip("\r"), self.row, start - self.begin + 1))
+            case "raw":
+                self._many("string", text[start + 1 : end - 1], start)
+            case "template":
+                self._add("template", "", start)
+                self.line = self.gap = False
+                self.open.append((text[start + 1], self.depth))
+                self._part(end, start)
+            case _:
+                self._strange(start)
 
-    def _take(self, kind: str, text: str, start: int) -> None:
-        if kind == "ident":
-            word = text[start : self.at]
-            self._add(word if word in KEYWORDS else "ident", word, start)
-        elif kind == "mark":
-            self._mark(text, start)
-        elif kind == "string":
-            self._string("string", text[start + 1 : self.at - 1], start)
-        elif kind == "number":
-            self._number(text, start)
-        elif kind == "comment":
-            self.gap = True
-            self.comments.append(Comment(text[start + 1 : self.at].rstrip("\r"), self.row, start - self.begin + 1))
-        elif kind == "raw":
-            self._many("string", text[start + 1 : self.at - 1], start)
-        elif kind == "template":
-            self._add("template", "", start)
-            self.line = self.gap = False
-            self.open.append((text[start + 1], self.depth))
-            self._part(text, self.at)
-        else:
-            self._strange(text, start)
-
-    def _mark(self, text: str, start: int) -> None:
-        mark = text[start : self.at]
+    def _mark(self, mark: str, start: int) -> None:
         if mark == "{":
             self.depth += 1
         elif mark == "}":
             if self.open and self.open[-1][1] == self.depth:
-                self._part(text, start)
+                self._part(start, start)
                 return
             self.depth -= 1
         self._add(mark, mark, start)
 
-    def _part(self, text: str, start: int) -> None:
+    def _part(self, start: int, opening: int) -> None:
+        """Text of a template from the `}` at `start` (or from there, where the template begins) up to the next `{` or its end."""
         quote, _ = self.open[-1]
-        found = _PART[quote].match(text, self.at)
-        inner = found[0] if found else ""
-        self.at += len(inner)
-        ends = text[self.at : self.at + 1]
-        if ends not in {quote, "{"}:
+        begin = self.at
+        found = _PART[quote].match(self.text, begin)
+        end = found.end() if found else begin
+        sign = self.text[end : end + 1]
+        if sign not in {quote, "{"}:
             self.open.pop()
-            self._open_ended(text, start, "template string")
+            self._open_ended(opening, "template string", quote)
             return
-        kind = "part" if ends == "{" else "tail"
+        self.at = end + 1
+        kind = "part" if sign == "{" else "tail"
         if kind == "tail":
             self.open.pop()
-        self.at += 1
         if quote == '"':
-            self._string(kind, inner, start)
+            self._quoted(kind, start, begin, end)
         else:
-            self._many(kind, inner.replace("\\{", "{"), start)
+            self._many(kind, self.text[begin:end].replace("\\{", "{"), start)
 
     def _many(self, kind: str, meaning: str, start: int) -> None:
         """A token that may go over many rows."""
-        rows = self.text.count("\n", start, self.at)
-        width = self.text.index("\n", start) - start if rows else self.at - start
-        self.tokens.append(Token(kind, meaning, self.row, start - self.begin + 1, width, self.line, self.gap))
-        if rows:
-            self._rows(rows, self.text, self.at)
+        end = self.text.find("\n", start, self.at)
+        self.tokens.append(
+            Token(kind, meaning, self.row, start - self.begin + 1, (self.at if end < 0 else end) - start, self.line, self.gap)
+        )
+        self._rows(start, self.at)
 
-    def _string(self, kind: str, inner: str, start: int) -> None:
+    def _quoted(self, kind: str, start: int, begin: int, end: int) -> None:
+        inner = self.text[begin:end]
         if "\\" in inner:
-            first = self.text.index(inner, start)
-            try:
-                inner = unescape(inner, brace=kind != "string")
-            except EscapeError as wrong:
-                self._bad(first + wrong.at, wrong.width, "illegal escape sequence in a string", wrong.fix)
+            meaning, wrong = unescape(inner, brace=kind != "string")
+            if wrong:
+                at, width, fix = wrong
+                self._bad(begin + at, begin + at + width, "illegal escape sequence in a string", fix)
                 return
+            inner = meaning
         self._add(kind, inner, start)
 
-    def _number(self, text: str, start: int) -> None:
-        after = text[self.at : self.at + 1]
-        word = text[start : self.at]
-        if after.isalnum() or after == "_" or (after == "." and "." not in word):
-            rest = _NUMBER.match(text, start)
-            self.at = max(self.at, rest.end()) if rest else self.at
-            what = "expected fraction" if after == "." else "expected exponent" if after in "eE" else "illegal number format"
-            self._bad(start, self.at - start, f"{what} in {text[start : self.at]}", "")
-        else:
+    def _number(self, start: int) -> None:
+        after = self.text[self.at : self.at + 1]
+        word = self.text[start : self.at]
+        if not (after.isalnum() or after == "_" or (after == "." and "." not in word)):
             self._add("number", word, start)
-
-    def _open_ended(self, text: str, start: int, what: str, quote: str = '"') -> None:
-        end = text.find("\n", start) if quote == '"' else len(text)
-        self.at = end if end >= 0 else len(text)
-        fix = 'close it with " in the same row; text of several rows stands in `...`' if quote == '"' else "close it with `"
-        row_end = text.find("\n", start)
-        self._bad(start, (row_end if row_end >= 0 else len(text)) - start, f"non-terminated {what}", fix)
-        if quote == "`" and (rows := text.count("\n", start)):
-            self._rows(rows, text, self.at)
-
-    def _strange(self, text: str, start: int) -> None:
-        char = text[start]
-        if char in '"`':
-            self._open_ended(text, start, "string", char)
             return
-        self._bad(start, 1, f"illegal {char} character", "")
+        rest = _NUMBER.match(self.text, start)
+        self.at = rest.end() if rest else self.at
+        word = self.text[start : self.at]
+        what, fix = "illegal number format", 'a name begins with a letter or _; other keys stand in quotes: x["1a"]'
+        if after == ".":
+            what, fix = "expected fraction", "write digits after the ."
+        elif after in "eE":
+            what, fix = "expected exponent", "write digits after the e"
+        self._add("bad", f"{what}: {word}", start, fix)
+
+    def _open_ended(self, start: int, what: str, quote: str) -> None:
+        """A string from `start` that nothing closes: in quotes it ends with its row, in backquotes with the text."""
+        row_end = self.text.find("\n", start)
+        row_end = len(self.text) if row_end < 0 else row_end
+        fix = 'close it with " in the same row; text of several rows stands in `...`' if quote == '"' else "close it with `"
+        self._bad(start, row_end, f"non-terminated {what}", fix)
+        self.at = row_end if quote == '"' else len(self.text)
+        self._rows(start, self.at)
+
+    def _strange(self, start: int) -> None:
+        char = self.text[start]
+        if char in {'"', "`"}:
+            self._open_ended(start, "string", char)
+        elif found := _SINGLE.match(self.text, start):
+            self.at = found.end()
+            self._add("bad", "illegal ' character", start, _STRANGE["'"])
+        else:
+            what, fix = _foreign(char)
+            self._add("bad", what, start, fix)
 
 
-class EscapeError(ValueError):
-    """An escape that means nothing: where it begins in the text, and how wide it is."""
+def _foreign(char: str) -> tuple[str, str]:
+    """What is wrong with a character that begins no token, and what to do."""
+    category = unicodedata.category(char)
+    if category in {"Pi", "Pf"} or char in "\u201e\u201f":
+        return f"illegal {char} character", 'strings stand in plain double quotes: "..."'
+    if category.startswith(("Z", "C")):
+        return f"illegal character U+{ord(char):04X}", "write a plain space or tab"
+    if category.startswith("L"):
+        return f"illegal {char} character", "a name has the letters a to z, digits and _"
+    return f"illegal {char} character", _STRANGE.get(char, "")
 
-    def __init__(self, at: int, width: int, fix: str) -> None:
-        super().__init__(fix)
-        self.at, self.width, self.fix = at, width, fix
 
-
-def unescape(inner: str, *, brace: bool = False) -> str:
-    """What the inside of a quoted string means; raises EscapeError. `brace` allows `\\{`, as in templates."""
+def unescape(inner: str, *, brace: bool = False) -> tuple[str, tuple[int, int, str] | None]:
+    r"""What the inside of a quoted string means, or place, width and remedy of an escape that means nothing. `brace` allows `\{`."""
     parts: list[str] = []
     done = 0
-    high = ""
     for found in _ESCAPE.finditer(inner):
-        if high and found.start() != done:
-            break
-        code, char = found.groups()
+        high, low, code, char = found.groups()
         parts.append(inner[done : found.start()])
         done = found.end()
-        if code is not None:
+        if high:
+            parts.append(chr(0x10000 + ((int(high, 16) & 0x3FF) << 10) + (int(low, 16) & 0x3FF)))
+        elif code:
             value = chr(int(code, 16))
-            if high:
-                if not "\udc00" <= value <= "\udfff":
-                    break
-                value = (high + value).encode("utf-16", "surrogatepass").decode("utf-16")
-                high = ""
-            elif "\ud800" <= value <= "\udbff":
-                high = value
-                continue
-            elif "\udc00" <= value <= "\udfff":
-                raise EscapeError(found.start(), 6, "a low surrogate needs its high one before it, as in \\ud83d\\ude00")
+            if "\ud800" <= value <= "\udfff":
+                return "", (found.start(), 6, "half of a pair: write both, as in \\ud83d\\ude00")
             parts.append(value)
-        elif high:
-            break
         elif char in _SHORT:
             parts.append(_SHORT[char])
         elif char == "{" and brace:
             parts.append("{")
         else:
-            raise EscapeError(
-                found.start(),
-                len(found[0]),
-                'write \\\\ for a backslash, or the string in `...`; known are \\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX',
-            )
-    if high:
-        raise EscapeError(done - 6, 6, "a high surrogate needs its low one after it, as in \\ud83d\\ude00")
+            fix = "write \\\\ for a backslash, or the string in `...`" if char != "u" else "\\u needs four hexadecimal digits"
+            return "", (found.start(), len(found[0]), fix)
     parts.append(inner[done:])
-    return "".join(parts)
+    return "".join(parts), None

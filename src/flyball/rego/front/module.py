@@ -3,6 +3,7 @@
 from typing import Final
 
 from flyball.rego.error import Mistake, Place, Refused
+from flyball.rego.front.annotation import annotated
 from flyball.rego.front.cursor import Slip
 from flyball.rego.front.lexer import KEYWORDS, Lexer, Token
 from flyball.rego.front.rule import Rules
@@ -18,41 +19,43 @@ _FUTURE: Final = ("contains", "every", "if", "in")
 
 def parse_module(file: str, text: str) -> Module:
     """The tree of one file; raises Refused with every mistake found."""
-    read = _Reader(file, _scan(file, text))
-    mistakes: list[Mistake] = []
+    lexer = _scan(file, text)
+    read = _Reader(file, lexer)
+    statements: list[Import | Rule] = []
     package: tuple[str, ...] = ()
-    imports: list[Import] = []
-    rules: list[Rule] = []
-    try:
-        package = read.package()
-    except Slip as slip:
-        mistakes.append(slip.mistake)
-        read.recover(0)
-    while read.token.kind != "eof" and len(mistakes) < _MISTAKES:
-        mark = read.at
+    mistakes: list[Mistake] = []
+    while (mark := read.at) == 0 or (read.token.kind != "eof" and len(mistakes) < _MISTAKES):
         try:
-            if read.token.kind == "import" and not read.touches():
-                imports.append(read.imported())
-            elif read.token.kind == "package" and not read.touches():
-                read.slip("unexpected package", "a file has one package, in its first row")
+            if mark:
+                statements.append(read.statement())
             else:
-                rules.append(read.rule())
+                package = read.package()
         except Slip as slip:
             mistakes.append(slip.mistake)
             read.recover(mark)
+        except RecursionError:
+            mistakes.append(read.overflow())
+            break
+    imports = tuple(one for one in statements if isinstance(one, Import))
+    rules = tuple(one for one in statements if isinstance(one, Rule))
+    module = Module(file, package, imports, rules, text=text, place=read.place(read.tokens[0]))
+    if not mistakes:
+        module, mistakes = annotated(module, lexer.comments)
     if mistakes:
         raise Refused(mistakes)
-    return Module(file, package, tuple(imports), tuple(rules), (), text, Place(file, 1, 1))
+    return module
 
 
 def parse_body(file: str, text: str) -> Body:
-    """The expressions of a query, apart by rows or `;`; raises Refused."""
+    """The expressions of a query, in rows of their own or apart by `;`; raises Refused."""
     read = _Reader(file, _scan(file, text))
     try:
-        body = read.body(read.tokens[-1])
+        return read.exprs("eof") or ()
     except Slip as slip:
-        raise Refused([slip.mistake]) from None
-    return body or ()
+        mistake = slip.mistake
+    except RecursionError:
+        mistake = read.overflow()
+    raise Refused([mistake])
 
 
 def _scan(file: str, text: str) -> Lexer:
@@ -67,14 +70,24 @@ class _Reader(Rules):
 
     def package(self) -> tuple[str, ...]:
         """`package a.b["c"]`."""
-        if self.token.kind == "eof":
-            self.slip("empty module", "begin with package NAME")
+        if self.token.kind == "bad":
+            self.unexpected("package")
         if self.token.kind != "package":
-            if self.token.kind == "bad":
-                self.unexpected()
-            self.slip("package expected", "begin the file with package NAME")
+            self.slip("empty module" if self.token.kind == "eof" else "package expected", "begin the file with package NAME")
         self.step()
         return self._dotted("package", self.token)
+
+    def statement(self) -> Import | Rule:
+        """The import or rule that begins here."""
+        if self.token.kind == "import" and not self.touches():
+            return self._import()
+        if self.token.kind == "package" and not self.touches():
+            self.slip("unexpected package", "a file has one package, in its first row")
+        return self.rule()
+
+    def overflow(self) -> Mistake:
+        """That the text cannot be read so deep in the stack of the program."""
+        return Mistake(self.place(self.token), "rego_parse_error", "nested too deeply", "give parts of it names, in rules of their own")
 
     def _dotted(self, what: str, start: Token) -> tuple[str, ...]:
         """A path of names, keywords among them."""
@@ -94,7 +107,7 @@ class _Reader(Rules):
             path.append(part.value)
         return tuple(path)
 
-    def imported(self) -> Import:
+    def _import(self) -> Import:
         """`import data.a.b as c`."""
         start = self.step()
         first = self.token
@@ -131,7 +144,7 @@ class _Reader(Rules):
             self.slip("invalid import, must be `future.keywords`", "take it away: every keyword is known", place)
         if alias:
             self.slip("`future` imports cannot be aliased", "take the alias away", place)
-        if path[2:] and (len(path) > 3 or path[2] not in _FUTURE):
+        if path[2:] and (path[3:] or path[2] not in _FUTURE):
             self.slip(f"unexpected keyword, must be one of {', '.join(_FUTURE)}", "take it away: every keyword is known", place)
 
     def recover(self, mark: int) -> None:
@@ -140,7 +153,7 @@ class _Reader(Rules):
         index = self.at
         while index > mark + 1 and self.tokens[index - 1].row == row:
             index -= 1
-        self.depth = 0
+        self.open.clear()
         while not self._begins(index, mark):
             index += 1
         self.back(index)

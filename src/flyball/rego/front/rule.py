@@ -1,15 +1,15 @@
 """Rules: heads, bodies, `else`, `default`."""
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, NoReturn
 
 from flyball.rego.front.body import Bodies
-from flyball.rego.front.cursor import CLOSE, DEPTH
-from flyball.rego.front.lexer import KEYWORDS, Token
+from flyball.rego.front.cursor import DEPTH
+from flyball.rego.front.lexer import CLOSE, KEYWORDS, Token
 from flyball.rego.front.term import kind_of
 from flyball.rego.tree import Array, Body, Call, Expr, Object, Ref, Rule, Scalar, SetOf, Template, Term, Var
 
-_GOES_ON: Final = frozenset("== != < <= > >= | & + - * / % = := in".split())
+_GOES_ON: Final = frozenset(("==", "!=", "<", "<=", ">", ">=", "|", "&", "+", "-", "*", "/", "%", "=", ":=", "in"))
 
 
 class Rules(Bodies):
@@ -21,37 +21,43 @@ class Rules(Bodies):
         default = start.kind == "default" and not self.touches()
         if default:
             self.step()
-        name = self._name()
-        args = self._args(name)
-        key = value = None
-        assigned = False
-        if self.token.kind == "contains":
-            if args is not None:
-                self.slip(
-                    "the contains keyword can only be used with multi-value rule definitions",
-                    "a function has one value: f(x) := value if { ... }",
-                )
-            self.step()
-            key = self.infix()
-        elif self.token.kind in {":=", "="}:
-            assigned = self.step().kind == ":="
-            value = self.infix()
-        place = self.since(start)
-        rule = Rule(name, args, key, value, assigned, default=default, place=place)
+        rule = self._head(start, default=default)
         if default:
             self._check_default(rule)
             return rule
         if self.token.kind == "if" and not self.touches():
             rule = replace(rule, body=self._if(start))
         elif self.token.kind == "{":
-            self._without_if(rule)
-        elif value is None and key is None:
+            self._without_if(rule, start)
+        elif rule.value is None and rule.key is None:
             self._without_anything(rule)
         if self.token.kind == "else" and not self.touches():
-            rule = self._else(rule)
+            rule = replace(rule, otherwise=self._else(rule))
         if self.token.kind == "{":
-            self.slip("a second body", "write the head again before it: a rule in two parts is true when one of them is")
+            self.slip("unexpected { token: a rule has one body", "write the head again before it: each of the two rules counts on its own")
         return rule
+
+    def _head(self, start: Token, *, default: bool) -> Rule:
+        name = self._name()
+        args = None
+        if self.token.kind == "(" and not self.token.line and not (self.token.gap and isinstance(name, Ref)):
+            args = self.arguments()
+            if self.token.kind in {".", "["} and not self.token.gap:
+                self.unexpected("if or :=", "the name of a function ends before its arguments: a.f(x)")
+        key = value = None
+        assigned = False
+        if self.token.kind == "contains":
+            if args is not None:
+                fix = "a function has one value: f(x) := value if { ... }"
+                self.slip("the contains keyword can only be used with multi-value rule definitions", fix)
+            self.step()
+            key = self.infix()
+        elif self.token.kind in {":=", "="}:
+            assigned = self.step().kind == ":="
+            value = self.infix()
+        elif self.token.kind == "==":
+            self.slip("unexpected == token: expected :=", "== compares, in a body; a head gives its value with :=")
+        return Rule(name, args, key, value, assigned, default=default, place=self.since(start))
 
     def _name(self) -> Var | Ref:
         start = self.token
@@ -69,18 +75,11 @@ class Rules(Bodies):
         path = self.path()
         return Ref(head, path, self.since(start)) if path else head
 
-    def _args(self, name: Var | Ref) -> tuple[Term, ...] | None:
-        if self.token.kind != "(" or self.token.line or (self.token.gap and isinstance(name, Ref)):
-            return None
-        args = self.items(self.step())
-        if self.token.kind in {".", "["} and not self.token.gap:
-            self.unexpected("rule head name", "the path of a name ends before its arguments: a.f(x)")
-        return args
-
     def _if(self, start: Token) -> Body:
         self.step()
         if self.token.kind == "eof" or (self.token.line and self.token.col == start.col == 1):
-            self.unexpected("rule body", "write the conditions after if: { ... }, or one of them in the same row")
+            before = self.tokens[self.at - 1]
+            self.slip("rule body expected after if", "write the conditions after it: if { ... }", before)
         if self.token.kind != "{" or self._is_term():
             return (self.literal(),)
         return self.body(self.step()) or ()
@@ -105,7 +104,7 @@ class Rules(Bodies):
         return is_comprehension
 
     def _closing(self) -> tuple[int, bool]:
-        """The index of the bracket that closes the one that is looked at (the last token where there is none), and whether a colon is within."""
+        """The index of the bracket that closes the one looked at (the last token where there is none), and whether a colon is within."""
         depth = 0
         colon = False
         for index in range(self.at, len(self.tokens) - 1):
@@ -116,7 +115,7 @@ class Rules(Bodies):
                 return index, colon
         return len(self.tokens) - 2, False
 
-    def _else(self, first: Rule) -> Rule:
+    def _else(self, first: Rule) -> Rule | None:
         if first.key is not None:
             self.slip("else keyword cannot be used on multi-value rules", "a set has every member that a rule gives; write a second rule")
         if isinstance(first.name, Ref) and any(not isinstance(part, Scalar) for part in first.name.path):
@@ -125,27 +124,29 @@ class Rules(Bodies):
             )
         chain: list[Rule] = []
         while self.token.kind == "else" and not self.touches():
-            start = self.step()
-            if len(chain) == DEPTH:
-                self.too_deep(start)
-            value, assigned = None, False
-            if self.token.kind in {":=", "="}:
-                assigned = self.step().kind == ":="
-                value = self.infix()
-            elif self.token.kind not in {"if", "{"}:
-                self.unexpected("else value term or rule body", "else := value, or else := value if { ... }")
-            link = Rule(first.name, self._fresh(first.args), None, value, assigned, place=self.since(start))
-            if self.token.kind == "{":
-                self._without_if(link)
-            if self.token.kind == "if" and not self.touches():
-                link = replace(link, body=self._if(start))
-            chain.append(link)
-            if not link.body:
+            chain.append(self._link(first))
+            if len(chain) > DEPTH:
+                self.too_deep(self.token)
+            if not chain[-1].body:
                 break
         later: Rule | None = None
         for link in reversed(chain):
             later = replace(link, otherwise=later)
-        return replace(first, otherwise=later)
+        return later
+
+    def _link(self, first: Rule) -> Rule:
+        """One `else`."""
+        start = self.step()
+        value, assigned = None, False
+        if self.token.kind in {":=", "="}:
+            assigned = self.step().kind == ":="
+            value = self.infix()
+        elif self.token.kind not in {"if", "{"}:
+            self.unexpected("else value term or rule body", "write else := value, or else := value if { ... }")
+        rule = Rule(first.name, self._fresh(first.args), None, value, assigned, place=self.since(start))
+        if self.token.kind == "{":
+            self._without_if(rule, start)
+        return replace(rule, body=self._if(start)) if self.token.kind == "if" and not self.touches() else rule
 
     def _fresh(self, args: tuple[Term, ...] | None) -> tuple[Term, ...] | None:
         """The parameters once more, with wildcards of their own."""
@@ -160,17 +161,34 @@ class Rules(Bodies):
                 fresh.append(arg)
         return tuple(fresh)
 
-    def _without_if(self, rule: Rule) -> None:
+    def _without_if(self, rule: Rule, start: Token) -> NoReturn:
+        """Raises for a body as it was written before Rego v1."""
         sort = "rule" if rule.args is None else "function"
-        self.slip(f"`if` keyword is required before {sort} body", "write if before the {", rule.place)
+        brace = self.token
+        head = self.text.split("\n")[start.row - 1][start.col - 1 : brace.col - 1].strip() if start.row == brace.row else "..."
+        path = rule.name.path if isinstance(rule.name, Ref) else ()
+        if (
+            rule.value is None
+            and rule.key is None
+            and rule.args is None
+            and path
+            and not isinstance(path[-1], Scalar)
+            and head.endswith("]")
+        ):
+            last = path[-1].place.col - start.col
+            head = f"{head[: last - 1]} contains {head[last:-1]}"
+        self.slip(f"`if` keyword is required before {sort} body", f"in Rego v1 it is {head} if {{", rule.place)
 
-    def _without_anything(self, rule: Rule) -> None:
+    def _without_anything(self, rule: Rule) -> NoReturn:
+        """Raises for a head alone."""
         sort = "rule" if rule.args is None else "function"
-        if self.token.kind not in {"eof"} and not self.token.line:
+        if self.token.kind == "bad" or not (self.token.kind == "eof" or self.token.line):
             self.unexpected("if, contains or :=")
-        if isinstance(rule.name, Ref) and rule.args is None and len(rule.name.path) == 1:
-            self.slip("`contains` keyword is required for partial set rules", "write it as p contains x", rule.place)
-        self.slip(f"{sort} must have value assignment and/or body declaration", "give it a value with := or conditions with if", rule.place)
+        if isinstance(rule.name, Ref) and rule.args is None:
+            self.slip("`contains` keyword is required for partial set rules", "in Rego v1 it is name contains member", rule.place)
+        self.slip(
+            f"{sort} must have value assignment and/or body declaration", "give it a value with :=, or conditions with if", rule.place
+        )
 
     def _check_default(self, rule: Rule) -> None:
         if rule.value is None:
