@@ -21,8 +21,8 @@ from flyball.rego import Limits, Mistake, OverLimit, Refused, World, cases
 from flyball.rego.cases import CaseResult
 from flyball.rego.error import Fault, Place
 from flyball.rego.folder import Folder, read_folder
-from flyball.rego.front import parse_module
 from flyball.rego.lint import lint
+from flyball.rego.policy import parse as parse_all
 from flyball.rego.tree import Module
 from flyball.rego.value import plain
 
@@ -150,7 +150,7 @@ def gated(held: Folder) -> Loaded:
 def compiled(held: Folder) -> Loaded:
     """Everything of the gate but the cases. Raises PolicyError."""
     try:
-        parsed = [parse_module(name, text) for name, text in held.modules.items()]
+        parsed = parse_all(held.modules)
         entrypoints = [ENTRYPOINT, *([CHANGE] if any(one.package == ("flyball", "change") for one in parsed) else [])]
         engine = rego.compile(held.modules, entrypoints=entrypoints, schema=orjson.loads(_SCHEMA), strict=True, limits=LIMITS)
     except Refused as fault:

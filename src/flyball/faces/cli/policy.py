@@ -150,9 +150,9 @@ def _case_rows(loaded: Loaded) -> list[dict[str, Any]]:
 def _rule_rows(held: Folder) -> list[dict[str, Any]]:
     from flyball import rego
     from flyball.rego import suite
-    from flyball.rego.front import parse_module
+    from flyball.rego.policy import parse
 
-    tests = suite.tests_of(parse_module(name, text) for name, text in held.modules.items())
+    tests = suite.tests_of(parse(held.modules))
     if not tests:
         return []
     engine = rego.compile(held.modules, entrypoints=tests, strict=True)
