@@ -6,4 +6,17 @@ from flyball.rego.limit import Limits
 from flyball.rego.policy import Policy, compile, compile_plan, compile_query  # noqa: A004 - it is called as `rego.compile`
 from flyball.rego.value import UNDEFINED
 
-__all__ = ["UNDEFINED", "Fault", "Limits", "Mistake", "OverLimit", "Policy", "Refused", "RegoError", "World", "compile", "compile_plan", "compile_query"]
+__all__ = [
+    "UNDEFINED",
+    "Fault",
+    "Limits",
+    "Mistake",
+    "OverLimit",
+    "Policy",
+    "Refused",
+    "RegoError",
+    "World",
+    "compile",
+    "compile_plan",
+    "compile_query",
+]

@@ -1,7 +1,8 @@
 """Texts from outside as Go reads them: base64, JSON and PEM. Called by the builtins that OPA hands to Go's libraries.
 
 What is wrong with a text is raised as a ValueError in Go's words, because policies and their tests compare them; `blame` makes it the fault
-of the builtin that was asked.
+of the builtin that was asked. A string of Go is bytes; one of Python is characters. Bytes that are no UTF-8 stand in a string as lone
+surrogates (PEP 383), so that what was decoded can be encoded, hashed and compared without loss.
 """
 
 import binascii
@@ -9,18 +10,19 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any, Final, NoReturn
 
 from flyball.rego.error import BuiltinFault, OverLimit
-from flyball.rego.value import Value, plain
 
 _STANDARD: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 _URL: Final = _STANDARD - frozenset(b"+/") | frozenset(b"-_")
 _TO_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 _PADDED: Final = (2, 3)  # letters that padding may follow
 _BREAKS: Final = b"\r\n"
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_ESCAPED: Final = re.compile("[<>&\u2028\u2029]")
+_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
+_DIGITS: Final = 4_000  # of a number that no float can hold
+DEPTH: Final = 200  # how deep a document may be nested, so that nothing that goes through it runs out of stack
 
 
 @contextmanager
@@ -35,11 +37,16 @@ def blame(name: str) -> Iterator[None]:
 
 
 def octets(text: str) -> bytes:
-    """The text in UTF-8. Half a surrogate pair, which JSON can write and UTF-8 cannot, becomes U+FFFD as in Go."""
+    """The bytes of a string, as Go holds it. A surrogate that stands for no byte becomes the replacement character."""
     try:
-        return text.encode()
+        return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        return _SURROGATE.sub("\ufffd", text).encode()
+        return _paired(text).encode()
+
+
+def from_octets(raw: bytes) -> str:
+    """The string of some bytes."""
+    return raw.decode("utf-8", "surrogateescape")
 
 
 def standard(text: str | bytes) -> bytes:
@@ -80,23 +87,54 @@ def _illegal(raw: bytes, letters: frozenset[int]) -> NoReturn:
     raise ValueError(f"illegal base64 data at input byte {len(raw) - held}")
 
 
-def loaded(text: str | bytes) -> Any:
-    """The value of a JSON text. The last of two equal keys counts; numbers that no float can hold are refused."""
-    try:
-        return json.loads(text, parse_float=_finite, parse_constant=_refused)
-    except RecursionError:
-        raise ValueError("exceeded max depth") from None
+def loaded(text: str) -> Any:
+    """The value of JSON text. The last of two equal names counts.
+
+    Raises:
+        ValueError: it is no JSON, or holds a number that is too large.
+        RecursionError: it is nested too deep.
+    """
+    clean = octets(text).decode(errors="replace")
+    value = json.loads(clean, parse_float=_number, parse_constant=no_number)
+    if clean.count("[") + clean.count("{") > DEPTH:
+        _shallow(value)
+    return _mended(value) if _HALF.search(clean) else value
 
 
-def _finite(text: str) -> float:
-    number = float(text)
-    if number in {float("inf"), float("-inf")}:
-        raise ValueError(f"number {text[:40]} is out of range")
-    return number
+def _shallow(value: Any) -> None:
+    layer = [value]
+    for _ in range(DEPTH + 1):
+        layer = [inner for one in layer if type(one) in {dict, list} for inner in (one.values() if type(one) is dict else one)]
+        if not layer:
+            return
+    raise RecursionError
 
 
-def _refused(text: str) -> NoReturn:
-    raise ValueError(f"invalid character {text[0]!r} looking for beginning of value")
+def _number(text: str) -> int | float:
+    found = float(text)
+    if found not in {float("inf"), float("-inf")}:
+        return found
+    if Decimal(text).adjusted() > _DIGITS:
+        raise ValueError(f"the number {text[:40]} is too large")
+    return int(Decimal(text))
+
+
+def no_number(text: str) -> NoReturn:
+    """Refuses `NaN` and its like, which Python's JSON has."""
+    raise ValueError(f"{text} is no JSON")
+
+
+def _mended(value: Any) -> Any:
+    """With the replacement character for half surrogate pairs, which Go's decoder puts there."""
+    if type(value) is str:
+        return _paired(value)
+    if type(value) is list:
+        return [_mended(one) for one in value]
+    return {_paired(name): _mended(held) for name, held in value.items()} if type(value) is dict else value
+
+
+def _paired(text: str) -> str:
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def block(text: str | bytes) -> tuple[str, bytes, bytes] | None:
@@ -139,9 +177,3 @@ def _body(raw: bytes, start: int, end: int) -> bytes | None:
         return standard(raw[start:end].translate(None, b" \t"))
     except ValueError:
         return None
-
-
-def dumped(value: Value) -> str:
-    """The value as JSON in Go's way: keys in order, nothing between, and `<`, `>`, `&` and two line separators escaped."""
-    text = json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return _ESCAPED.sub(lambda mark: f"\\u{ord(mark.group()):04x}", text)

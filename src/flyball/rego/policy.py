@@ -19,8 +19,9 @@ from flyball.rego.limit import NOW, Limits, Meter
 from flyball.rego.planner import build
 from flyball.rego.read import parsed_plan, read
 from flyball.rego.run import Memory, view
+from flyball.rego.trace import Recorder, Trace, lines
 from flyball.rego.tree import Module, Var
-from flyball.rego.value import UNDEFINED, Set, Value
+from flyball.rego.value import UNDEFINED, Set, Value, plain
 
 DEFAULT: Final = Limits()
 EMPTY: Final[Mapping[str, Value]] = MappingProxyType({})
@@ -36,17 +37,16 @@ class Policy:
         limits: what one evaluation may cost.
     """
 
-    __slots__ = ("_blank", "_named", "digest", "entrypoints", "limits", "program", "strict")
+    __slots__ = ("_compiled", "_traced", "digest", "entrypoints", "limits", "program", "strict")
 
     def __init__(self, program: ir.Program, digest: str, *, strict: bool, limits: Limits) -> None:
-        compiled: Compiled = generate(program, strict=strict)
+        self._compiled = generate(program, strict=strict)
+        self._traced: Compiled | None = None  # made when it is first asked for; twice at the same time does no harm
         self.program = program
         self.digest = digest
         self.strict = strict
         self.limits = limits
-        self.entrypoints = tuple(compiled.plans)
-        self._blank = compiled.blank
-        self._named = {f"data.{name.replace('/', '.')}": plan for name, plan in compiled.plans.items()} | compiled.plans
+        self.entrypoints = tuple(plan.name for plan in program.plans)
 
     def eval(
         self,
@@ -71,12 +71,50 @@ class Policy:
         world: World | None = None,
     ) -> list[Value]:
         """Everything that the entrypoint's plan adds to its results: one object per answer of a query."""
-        plan = self._named.get(entrypoint)
+        return self._asked(self._compiled, entrypoint, (input, data), World() if world is None else world, None)
+
+    def explain(
+        self,
+        entrypoint: str,
+        input: Value = UNDEFINED,  # noqa: A002 - a document of Rego has this name
+        data: Mapping[str, Value] = EMPTY,
+        world: World | None = None,
+    ) -> Trace:
+        """The same evaluation with its reasons. A fault that ends it is told, not raised."""
+        if self._traced is None:
+            self._traced = generate(self.program, strict=self.strict, traced=True)
+        world = World() if world is None else world
+        recorder, result, fault = Recorder(self._traced.charts), UNDEFINED, ""
+        try:
+            found = self._asked(self._traced, entrypoint, (input, data), world, recorder)
+            result = found[0].get(RESULT, UNDEFINED) if found else UNDEFINED
+        except Fault as ended:
+            fault = f"{ended.code}: {ended.what}"
+        return Trace(
+            entrypoint=entrypoint,
+            policy=self.digest,
+            input=digest(plain(input)) if input is not UNDEFINED else "",
+            data=digest(plain(data)),
+            now_ns=world.now_ns,
+            seed=world.seed,
+            result=result,
+            fault=fault,
+            rules=recorder.asked(),
+            reached=recorder.reached(),
+            lines=lines(self._traced.charts),
+            printed=tuple(world.printed),
+        )
+
+    def _asked(
+        self, compiled: Compiled, entrypoint: str, documents: tuple[Value, Mapping[str, Value]], world: World, trace: Recorder | None
+    ) -> list[Value]:
+        plan = compiled.plans.get(entrypoint) or compiled.plans.get(_path(entrypoint))
         if plan is None:
             raise Fault(f"there is no entrypoint {entrypoint}: {', '.join(self.entrypoints) or 'the policy has none'}")
+        given, data = documents
         held = data if type(data) is dict else dict(data)
         meter, outer = Meter(self.limits), NOW.meter
-        memory: Memory = [meter, World() if world is None else world, None, input, held, view(input), None, *self._blank]
+        memory: Memory = [meter, world, None, given, held, view(given), trace, *compiled.blank]
         NOW.meter = meter
         try:
             found = plan(memory)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from flyball.rego.builtin.desk import World, builtin, mistyped
-from flyball.rego.decode import blame, dumped, loaded, octets, url
+from flyball.rego.builtin.json import marshal
+from flyball.rego.decode import blame, loaded, octets, url
 from flyball.rego.jose.key import Trusted, first, trusted
 from flyball.rego.jose.signature import ALGORITHMS, signed, verified
 from flyball.rego.type import BOOLEAN, OBJECT, STRING, array
@@ -256,7 +257,7 @@ def encode_sign(world: World, header: Any, payload: Any, key: Any) -> str:
     if type(header) is not dict or type(payload) is not dict or type(key) is not dict:
         raise mistyped("io.jwt.encode_sign", header, payload, key)
     with blame("io.jwt.encode_sign"):
-        return _signed(world, dumped(header), dumped(payload), key)
+        return _signed(world, marshal(header), marshal(payload), key)
 
 
 @builtin("io.jwt.encode_sign_raw", (STRING, STRING, STRING), STRING, worldly=True)

@@ -2,7 +2,7 @@
 
 A block becomes nested conditions; a statement that is undefined falls out of them, to whatever follows the block. Where a `Break` must go
 somewhere else than falling leads, what stands at its end is either written in place (if only one way leads there), or what lies between is
-skipped by a flag. What would be nested too deeply for Python goes on in a function within the function.
+skipped by a flag.
 """
 
 import ast
@@ -14,16 +14,16 @@ from typing import Final, cast
 from flyball.rego import ir
 from flyball.rego.code import node
 from flyball.rego.code.call import Caller
+from flyball.rego.code.nest import Nest
 from flyball.rego.code.node import Code
 from flyball.rego.code.own import Ownership
 from flyball.rego.code.scope import DATA, INPUT, Around, Frame, Scope, changed, is_read, is_seen, ways
 from flyball.rego.code.stmt import NOT, Maker, Step
 from flyball.rego.run import VIEW
+from flyball.rego.trace import PASSIVE, Chart, values
 
 Rest = Callable[[Scope], Code]
 TWICE: Final = 2
-DEEP: Final = 30  # conditions within conditions
-LOOPS: Final = 15  # loops within loops, of the 20 that Python allows
 
 
 class Emitter:
@@ -33,9 +33,8 @@ class Emitter:
         self.make = make
         self.caller = caller
         self.finish = finish
-        self.around: tuple[Around, ...] = ()  # the loops and functions that the next statement will stand in
-        self.depth = 0
-        self.later: list[tuple[str, tuple[Around, ...], Callable[[], Code]]] = []
+        self.nest = Nest(make.names)
+        self.chart: Chart | None = None  # where every statement is told to a trace, by number
 
     def body(self, blocks: tuple[ir.Block, ...], params: tuple[int, ...], first: Code) -> Code:
         """Everything in the function: its blocks, and before them what they need and what comes `first`."""
@@ -45,18 +44,8 @@ class Emitter:
         if not self.own.plain:
             first = [node.let("w", ast.Dict([], [], **node.AT)), *first]
         code = self.chain(blocks, Frame(None, ()), scope, lambda _: [])
-        inner: Code = []
-        while self.later:
-            name, self.around, made = self.later.pop()
-            inner.append(self.function(name, made()))
+        inner = self.nest.inner()
         return [*self.make.names.prologue(), *first, *inner, *code]
-
-    def function(self, name: str, code: Code) -> ast.stmt:
-        """A function within the function; everything that it sets is the outer function's."""
-        names = (one for stmt in code for one in ast.walk(stmt) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store))
-        stored = sorted({one.id for one in names} - {"y"})
-        self.make.names.unset.update(stored)
-        return node.define(name, [], [*([node.outer(stored)] if stored else []), *code, node.give(node.name("NEVER"))])
 
     def chain(self, blocks: tuple[ir.Block, ...], parent: Frame, scope: Scope, rest: Rest) -> Code:
         """Blocks one after the other, then the rest."""
@@ -65,14 +54,14 @@ class Emitter:
             found, leaves = ways(block)
             if leaves and found < TWICE:
                 after = partial(self.after, blocks[at + 1 :], parent, scope, rest)
-                code = self.flow(block, 0, Frame(parent, self.around, end=after), scope)
+                code = self.flow(block, 0, Frame(parent, self.nest.around, end=after), scope)
                 break
             before.append((block, scope))
             scope = scope.maybe(changed([block]))
         else:
             code = rest(scope)
         for block, known in reversed(before):
-            frame = Frame(parent, self.around, followed=bool(code))
+            frame = Frame(parent, self.nest.around, followed=bool(code))
             code = self.skipping(frame, self.flow(block, 0, frame, known), code)
         return code
 
@@ -92,21 +81,29 @@ class Emitter:
         code: Code = []
         for index in range(start, len(block)):
             stmt = block[index]
+            code += self.hook(stmt, scope)
             if isinstance(stmt, ir.Break):
-                return [*code, *self.leap(frame, stmt.index, scope)]
+                return [*code, *self.nest.leap(frame, stmt.index, scope)]
             if isinstance(stmt, ir.ReturnLocal):
                 return [*code, *self.finish(self.make.read(stmt.source, scope))]
             if ir.inner(stmt):
-                return [*code, *self.nest(block, index, frame, scope)]
+                return [*code, *self.within(block, index, frame, scope)]
             step = self.step(stmt, scope)
             code += step.code
             if step.test is NOT:
-                return [*code, *self.leap(frame, 0, scope)]
+                return [*code, *self.nest.leap(frame, 0, scope)]
             if step.test is not None:
-                then = self.deeper(frame, partial(self.flow, block, index + 1, frame, step.scope))
-                return [*code, *self.split(step.test, then, self.leap(frame, 0, scope.maybe(ir.targets(stmt))))]
+                then = self.nest.deeper(frame, partial(self.flow, block, index + 1, frame, step.scope))
+                return [*code, *self.split(step.test, then, self.nest.leap(frame, 0, scope.maybe(ir.targets(stmt))))]
             scope = step.scope
-        return [*code, *(frame.finish(scope) if frame.finish else self.leap(frame, 0, scope))]
+        return [*code, *(frame.finish(scope) if frame.finish else self.nest.leap(frame, 0, scope))]
+
+    def hook(self, stmt: ir.Stmt, scope: Scope) -> Code:
+        """Tells the trace that a statement is reached, with the values that it has."""
+        if not self.chart or isinstance(stmt, PASSIVE):
+            return []
+        held = [self.make.read(one, scope) for one in values(stmt)]
+        return [node.do(node.call("e", node.const(self.chart.numbers[id(stmt)]), *held))]
 
     def step(self, stmt: ir.Stmt, scope: Scope) -> Step:
         """A statement without blocks."""
@@ -120,63 +117,7 @@ class Emitter:
             return [node.when(test, then, otherwise)]
         return [node.when(node.no(test), otherwise)] if otherwise else []
 
-    def deeper(self, frame: Frame, made: Callable[[], Code]) -> Code:
-        """What stands one level deeper; in a function of its own where that would be too deep for Python, made later."""
-        loops = 0
-        for one in reversed(self.around):
-            if not one.loop:
-                break
-            loops += 1
-        if self.depth < DEEP and loops < LOOPS:
-            self.depth += 1
-            code = made()
-            self.depth -= 1
-            return code
-        name, held = self.make.names.fresh("h"), self.make.names.fresh("y")
-        inner = Around(loop=False, again=self.make.names.fresh("a"))
-        self.expect(frame)
-        self.later.append((name, (*self.around, inner), made))
-        gives = node.differ(node.name(held), node.name("NEVER"))
-        return [*self.opened(inner), node.let(held, node.call(name)), node.when(gives, [node.give(node.name(held))]), *self.closed(inner)]
-
-    def expect(self, frame: Frame | None) -> None:
-        """Makes every flag that what is made later may need."""
-        for one in self.around:
-            one.again = one.again or self.make.names.fresh("a")
-        while frame:
-            if frame.followed and not frame.skip:
-                frame.skip = self.make.names.fresh("s")
-            frame = frame.parent
-
-    def opened(self, around: Around) -> Code:
-        """What stands before a loop or an inner call."""
-        return [node.let(around.again, node.NO)] if around.again else []
-
-    def closed(self, around: Around) -> Code:
-        """What stands after it."""
-        return [node.when(node.name(around.again), [self.exit()])] if around.again and self.around else []
-
-    def exit(self) -> ast.stmt:
-        """Leaves the innermost loop or inner function."""
-        return node.leave() if self.around[-1].loop else node.give(node.name("NEVER"))
-
-    def leap(self, frame: Frame, index: int, scope: Scope) -> Code:
-        """Goes to the end of the block that is `index` levels out."""
-        code: Code = []
-        goal = frame
-        while (index or goal.clear) and goal.parent:
-            index -= index > 0
-            if goal.followed:
-                goal.skip = goal.skip or self.make.names.fresh("s")
-                code.append(node.let(goal.skip, node.YES))
-            goal = goal.parent
-        left = self.around[len(goal.where) :]
-        for one in left[1:]:
-            one.again = one.again or self.make.names.fresh("a")
-            code.append(node.let(one.again, node.YES))
-        return [*code, *(goal.end(scope) if goal.end else []), *([self.exit()] if left else [])]
-
-    def nest(self, block: ir.Block, index: int, frame: Frame, scope: Scope) -> Code:
+    def within(self, block: ir.Block, index: int, frame: Frame, scope: Scope) -> Code:
         """A statement with blocks, and everything after it."""
         stmt = block[index]
         rest = partial(self.rest, block, index + 1, frame, scope)
@@ -184,7 +125,7 @@ class Emitter:
             return self.chain(stmt.blocks, frame, scope, rest)
         if isinstance(stmt, ir.Not):
             then = rest(scope.maybe(changed([stmt.block])))
-            inner = Frame(frame, self.around, skip=self.make.names.fresh("s"), followed=True)
+            inner = Frame(frame, self.nest.around, skip=self.make.names.fresh("s"), followed=True)
             inner.finish = lambda _: [node.let(inner.skip, node.YES)]
             return self.skipping(inner, self.flow(stmt.block, 0, inner, scope), then)
         if isinstance(stmt, ir.With):
@@ -199,7 +140,7 @@ class Emitter:
         """A loop, and everything after it."""
         make = self.make
         if stmt.source in scope.none:
-            return self.leap(frame, 0, scope)
+            return self.nest.leap(frame, 0, scope)
         source = make.read(stmt.source, scope)
         after = scope.maybe(changed([(stmt,)]))
         then = rest(after)
@@ -208,22 +149,22 @@ class Emitter:
         how = ("ordered_" if is_seen(stmt.block) else "") + ("pairs" if keyed else "values")
         found = node.call(how, make.names.take("k"), source)
         code: Code = [node.let(many, node.call("snapshot", found) if self.own.is_moving(stmt) else found)]
-        around, inner = Around(loop=True), Frame(frame, self.around, followed=bool(then))
+        around, inner = Around(loop=True), Frame(frame, self.nest.around, followed=bool(then))
         body = self.looped(stmt, around, inner, after)
         if keyed and not how.startswith("ordered"):
             body = [node.when(node.kind_is(node.name(key), "Key"), [node.let(key, node.attr(node.name(key), "value"))]), *body]
         looped = node.loop([key, value] if keyed else [value], node.name(many), body)
-        rounds = [*self.opened(around), looped, *self.closed(around)]
+        rounds = [*self.nest.opened(around), looped, *self.nest.closed(around)]
         defined = node.differ(node.name(many), node.name("U"))
-        return [*code, *self.split(defined, self.skipping(inner, rounds, then), self.leap(frame, 0, scope))]
+        return [*code, *self.split(defined, self.skipping(inner, rounds, then), self.nest.leap(frame, 0, scope))]
 
     def looped(self, stmt: ir.Scan, around: Around, frame: Frame, scope: Scope) -> Code:
         """The body of a loop."""
-        outer = self.around
-        self.around = (*outer, around)
-        frame.where = self.around
-        code = self.deeper(frame, partial(self.flow, stmt.block, 0, frame, scope.holds(stmt.key, stmt.value)))
-        self.around = outer
+        outer = self.nest.around
+        self.nest.around = (*outer, around)
+        frame.where = self.nest.around
+        code = self.nest.deeper(frame, partial(self.flow, stmt.block, 0, frame, scope.holds(stmt.key, stmt.value)))
+        self.nest.around = outer
         return code
 
     def override(self, stmt: ir.With, frame: Frame, scope: Scope, rest: Rest) -> Code:
@@ -237,5 +178,5 @@ class Emitter:
         documents = make.read(INPUT, inside), make.read(DATA, inside)
         code.append(node.let(memory, node.call("fork", node.name(scope.memory), *documents, node.name("BLANK"))))
         code.append(node.let(view, node.item(node.name(memory), node.const(VIEW))))
-        inner = Frame(frame, self.around, clear=True, finish=lambda known: rest(known.restored(stmt.local, scope)))
+        inner = Frame(frame, self.nest.around, clear=True, finish=lambda known: rest(known.restored(stmt.local, scope)))
         return [*code, *self.flow(stmt.block, 0, inner, inside)]

@@ -49,7 +49,9 @@ class Site:
     def slow(self) -> ast.expr:
         """The builtin itself; undefined where it fails, if that is what failing means."""
         call = TABLE[self.name].call
-        return node.call(self.make.pool.hold("b", call) if self.strict else self.make.pool.once(("safe", self.name), lambda: safe(call)), *self.values())
+        return node.call(
+            self.make.pool.hold("b", call) if self.strict else self.make.pool.once(("safe", self.name), lambda: safe(call)), *self.values()
+        )
 
     def when(self, tests: Sequence[ast.expr | None], value: ast.expr, *, kind: str = "", sure: bool = False) -> Quick:
         """The value where all tests hold (None: known to hold), else what the builtin says."""
@@ -138,7 +140,7 @@ def _object_get(site: Site) -> Quick | None:
 
 def _same(*, wanted: bool) -> "InPlace":
     def made(site: Site) -> Quick:
-        test = site.make.equal(*site.args, site.scope)
+        test = site.make.equal(site.args[0], site.args[1], site.scope)
         return Quick(test if wanted else node.no(test), sure=True, kind="bool")
 
     return made

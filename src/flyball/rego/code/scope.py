@@ -70,9 +70,8 @@ class Scope:
         """With what is known of a document that was changed for a while as it is known outside."""
         then, one = self.maybe([local]), {local}
         kinds = {**then.kinds, **({local: outer.kinds[local]} if local in outer.kinds else {})}
-        return replace(
-            then, sure=then.sure | one & outer.sure, none=then.none | one & outer.none, base=then.base | one & outer.base, kinds=kinds
-        )
+        sure, none, base = then.sure | one & outer.sure, then.none | one & outer.none, then.base | one & outer.base
+        return replace(then, sure=sure, none=none, base=base, kinds=kinds)
 
     def knows(self, other: "Scope") -> "Scope":
         """This point's documents with what is known at another."""

@@ -9,7 +9,7 @@ from flyball.rego import ir
 from flyball.rego.code import node
 from flyball.rego.code.node import Code
 from flyball.rego.code.pool import Names, Pool
-from flyball.rego.code.scope import DATA, INPUT, Scope
+from flyball.rego.code.scope import INPUT, Scope
 from flyball.rego.value import equal
 
 KINDS: Final = {"array": "list", "object": "dict", "set": "Set"}
@@ -204,13 +204,11 @@ def _adds(how: str, quick: Callable[[Maker, Any, list[ast.expr]], ast.stmt]) -> 
     """Something that adds to a value: `quick` where the function surely made it, else `how` looks first."""
 
     def made(make: Maker, stmt: Any, scope: Scope) -> Step:
-        operands = (ir.mutated(stmt), stmt.key, stmt.value) if isinstance(stmt, ir.ObjectInsert | ir.ObjectInsertOnce) else (ir.mutated(stmt), stmt.value)
+        keyed = (stmt.object, stmt.key) if isinstance(stmt, ir.ObjectInsert | ir.ObjectInsertOnce) else ir.operands(stmt)[1:]
+        operands = (*keyed, stmt.value)
         values = [make.read(one, scope) for one in operands]
-        if make.plain:
-            code = quick(make, stmt, values)
-        else:
-            code = node.do(node.call(how, node.name("w"), *values, make.pool.const(stmt.place)))
-        return make.guarded(operands, [code], scope, scope)
+        slow = node.do(node.call(how, node.name("w"), *values, make.pool.const(stmt.place)))
+        return make.guarded(operands, [quick(make, stmt, values) if make.plain else slow], scope, scope)
 
     return made
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from flyball.rego.builtin import TABLE
-from flyball.rego.error import Place
 from flyball.rego.gate.safety import reached
 from flyball.rego.gate.trie import Node
 from flyball.rego.gate.walk import dotted, pattern
