@@ -204,18 +204,19 @@ async def build(folder: Path, *, takeover: bool = False, accept: tuple[str, ...]
 def shelved(whole: Whole, mono: Callable[[], float]) -> Shelf:
     """Give the policies that a project names. Raises PolicyError or BadInput where its own folder must not be used."""
     said, folder = whole.project.policy, whole.folder / whole.project.policies
-    feed = said.bundle and Feed(
-        url=said.bundle.url,
-        token=_secret(whole, said.bundle.token_file),
-        every_s=said.bundle.every_s,
-        seal=_seal(whole, said.bundle.verify),
-    )
-    place = Place(folder=folder, watch=said.watch, feed=feed, seal=_seal(whole, said.sign))
+    place = Place(folder=folder, watch=said.watch, feed=_feed(whole), seal=_seal(whole, said.sign))
     if said.engine == "native":
-        return Shelf(place, NativePolicy() if feed else policy_native.load(folder), None, mono)
+        return Shelf(place, NativePolicy() if place.feed else policy_native.load(folder), None, mono)
     own = policy_native.load(folder) if folder.is_dir() else NativePolicy()
     token = _secret(whole, said.token_file)
     return Shelf(place, own, OpaPolicy(said.url, path=said.path, token=token, timeout_s=said.timeout_s), mono)
+
+
+def _feed(whole: Whole) -> Feed | None:
+    said = whole.project.policy.bundle
+    if said is None:
+        return None
+    return Feed(url=said.url, token=_secret(whole, said.token_file), every_s=said.every_s, seal=_seal(whole, said.verify))
 
 
 def _secret(whole: Whole, name: str) -> str:

@@ -23,7 +23,8 @@ from flyball.backends.bundle import Bundle, Seal
 from flyball.errors import BadInput, UserError
 from opaserver import served
 
-ANSWER = '{"effect": "allow", "zone": "green", "reason": "own", "rule": "own.allow", "approvers": {"group": "sre", "quorum": 1, "factor": "none"}, "obligations": [], "constraints": {}}'
+ANSWER = """{"effect": "allow", "zone": "green", "reason": "own", "rule": "own.allow", "obligations": [], "constraints": {},
+"approvers": {"group": "sre", "quorum": 1, "factor": "none"}}"""
 
 
 def base(folder: Path) -> dict[str, Any]:
@@ -337,7 +338,7 @@ async def test_nothing_is_kept_where_nobody_wants_it(tmp_path: Path) -> None:
     await desk.server.close()
 
 
-async def test_what_is_kept_is_bounded_and_a_torn_line_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_kept_is_bounded_and_a_torn_line_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policy_kept, "FILE_BYTES", 1000)
     kept = policy_kept.Kept(tmp_path)
     for number in range(200):

@@ -199,7 +199,7 @@ def _lint_form(modules: Iterable[Module]) -> Iterator[Mistake]:
         at = Place(module.file, 1, 1)
         if not any(one.path == ("rego", "v1") for one in module.imports):
             yield Mistake(at, "rego_compile_error", "`import rego.v1` is missing", "an older OPA reads the file as old Rego: add it")
-        if module.package[:1] != ("flyball",):
+        if module.package[:1] not in {("flyball",), ("flyball_test",)}:
             what = f"package `{'.'.join(module.package)}`: nothing asks it"
             yield Mistake(at, "rego_compile_error", what, "write `package flyball`, or a package below it")
 

@@ -24,7 +24,7 @@ def question(action: Action, facts: Facts, session: Session, agent: Agent | None
         raise LookupError(f"{action.id}: policy is not asked about unknown kinds or targets")
     grant = facts.chain[0] if facts.chain else None
     left = facts.budget_cap - facts.budget.spent - facts.budget.held if facts.budget else 0
-    plan = {"digest": session.plan[0] if session.plan else "", "approved": False}
+    plan: Doc = {"digest": session.plan[0] if session.plan else "", "approved": False}
     return {
         "schema": 1,
         "now": facts.now,

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from flyball.errors import BadInput, Denied, NotFound, UserError, Waits
-from flyball.faces.cli import show
+from flyball.errors import BadInput, Denied, UserError, Waits
+from flyball.faces.cli import reason, show
 from flyball.faces.cli.check import folder_, folder_of
 from flyball.faces.cli.desk import Desk, pass_desk
 from flyball.faces.cli.lazy import Nouns
+from flyball.faces.cli.reason import json_file, loaded
 
 if TYPE_CHECKING:
-    from flyball.backends.policy_answer import PolicyError
     from flyball.backends.policy_native import Loaded
     from flyball.model.policy import PolicyAnswer
     from flyball.rego.folder import Folder
@@ -27,24 +26,6 @@ with_ = click.option("--with", "folder", type=click.Path(path_type=Path), metava
 @click.group(cls=Nouns)
 def policy() -> None:
     """Check, test, explain and replay policies."""
-
-
-def _loaded(place: Path, *, cases: bool) -> Loaded:
-    """Load policies. Every mistake is said, with its line; raises BadInput."""
-    from flyball.backends import policy_native
-    from flyball.backends.policy_answer import PolicyError
-
-    try:
-        held = policy_native.read(place)
-        return policy_native.gated(held) if cases else policy_native.compiled(held)
-    except PolicyError as fault:
-        raise _bad(fault) from fault
-
-
-def _bad(fault: PolicyError) -> BadInput:
-    for one in fault.shown:
-        show.say(show.plain(one, lines=True))
-    return BadInput(fault.what, fault.why, fault.fix)
 
 
 def _place(desk: Desk, folder: Path | None) -> Path:
@@ -76,8 +57,8 @@ def policy_check(desk: Desk, paths: tuple[Path, ...], form: str | None, folder: 
         if len(paths) > 1:
             raise BadInput("one folder is checked at a time", f"{len(paths)} were named", "name one, or say --input-format to judge files")
         place = folder_of(desk, paths[0] if paths else folder, "policies")
-        loaded = _loaded(place, cases=True)
-        doc = {"folder": str(place), "rules": loaded.count, "digest": loaded.folder.digest}
+        policies = loaded(place, cases=True)
+        doc = {"folder": str(place), "rules": policies.count, "digest": policies.folder.digest}
         if not show.dumped(desk, doc):
             click.echo(f"ok\t{doc['rules']} rules\t{doc['digest']}")
         return
@@ -90,7 +71,7 @@ def _judge(desk: Desk, paths: Iterable[Path], form: str, place: Path, where: tup
     from flyball.backends.policy_native import NativePolicy
     from flyball.faces.cli import change
 
-    judge = NativePolicy(_loaded(place, cases=False))
+    judge = NativePolicy(loaded(place, cases=False))
     answers = [(path, judge.judge(change.read(path, form, change.Where(env=where[0], region=where[1])))) for path in paths]
     rows = [{"effect": one.effect, "file": str(path), "rule": one.rule, "reason": one.reason} for path, one in answers]
     show.table(desk, [("", "effect"), ("file", "file"), ("rule", "rule"), ("why", "reason")], rows)
@@ -117,8 +98,8 @@ def _stop(effect: str, cls: type[UserError], answers: list[tuple[Path, PolicyAns
 @pass_desk
 def policy_test(desk: Desk, folder: Path | None, junit: Path | None) -> None:
     """Run the cases and the `test_*` rules of policies and list them; what a failing test prints is shown."""
-    loaded = _loaded(folder_of(desk, folder, "policies"), cases=False)
-    rows = [*_case_rows(loaded), *_rule_rows(loaded.folder)]
+    policies = loaded(folder_of(desk, folder, "policies"), cases=False)
+    rows = [*_case_rows(policies), *_rule_rows(policies.folder)]
     columns: list[show.Column] = [
         ("", lambda row: {True: "ok", None: "skip"}.get(row["passed"], "FAIL")),
         ("file", "file"),
@@ -137,11 +118,11 @@ def policy_test(desk: Desk, folder: Path | None, junit: Path | None) -> None:
         raise BadInput(f"{len(bad)} of {len(rows)} tests fail", f"{bad[0]['name']}: {bad[0]['why']}", "correct the policy, or the test")
 
 
-def _case_rows(loaded: Loaded) -> list[dict[str, Any]]:
+def _case_rows(policies: Loaded) -> list[dict[str, Any]]:
     from flyball.backends import policy_native
 
     rows = []
-    for one in policy_native.run_cases(loaded):
+    for one in policy_native.run_cases(policies):
         why = "" if one.passed else f"expected {dict(one.expected)}, got {dict(one.got)}"
         rows.append({"file": one.file, "name": one.name, "passed": one.passed, "why": why, "printed": [], "took_s": 0.0})
     return rows
@@ -204,7 +185,7 @@ def policy_simulate(desk: Desk, folder: Path, since: str) -> None:
     from flyball.backends.policy_native import NativePolicy
 
     back = show.seconds(since)
-    tomorrow = NativePolicy(_loaded(folder_of(desk, folder, "policies"), cases=False))
+    tomorrow = NativePolicy(loaded(folder_of(desk, folder, "policies"), cases=False))
     kept = policy_kept.read(desk.state / "decisions", SystemClock().now() - back)
     asked = [one for one in kept if str(one.get("path")).strip("/") == ENTRYPOINT]
     rows = [row for one in asked if (row := _changed(one, tomorrow.ask(one["input"])))]
@@ -250,9 +231,9 @@ def policy_bench(desk: Desk, folder: Path | None, times: int, file: Path | None)
 
     from flyball.backends.policy_native import NativePolicy
 
-    loaded = _loaded(folder_of(desk, folder, "policies"), cases=False)
-    asks = NativePolicy(loaded)
-    question = _json_file(file) if file else loaded.folder.cases.get("cases/base.yaml", {}).get("base", {})
+    policies = loaded(folder_of(desk, folder, "policies"), cases=False)
+    asks = NativePolicy(policies)
+    question = json_file(file) if file else policies.folder.cases.get("cases/base.yaml", {}).get("base", {})
     took = []
     for _ in range(times):
         began = thread_time_ns()
@@ -279,12 +260,5 @@ def policy_reload(desk: Desk) -> None:
         click.echo(f"{'loaded' if doc['changed'] else 'unchanged'}\t{doc['rules']} rules\t{doc['digest']}")
 
 
-def _json_file(path: Path) -> Any:
-    import sys
-
-    try:
-        return json.loads(sys.stdin.read() if str(path) == "-" else path.read_text())
-    except OSError as fault:
-        raise NotFound(f"{path} cannot be read", fault.strerror or str(fault), "name a file, or - for standard input") from fault
-    except ValueError as fault:
-        raise BadInput(f"{path} is no JSON", str(fault), "correct the file") from fault
+for _command in (reason.evaluate, reason.explain, reason.coverage):
+    policy.add_command(_command)

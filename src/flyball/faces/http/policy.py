@@ -1,4 +1,4 @@
-"""Endpoints about policy: bundles for OPAs, their decision logs, questions in OPA's form, loading again. The paths and forms are OPA's own."""
+"""Endpoints about policy: bundles for OPAs, their decision logs, questions in OPA's form, loading again."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def entry_body(event: Mapping[str, Any]) -> dict[str, Any]:
 
 @router.post("/data/{path:path}")
 async def data(path: str, request: Request, who: Caller, shelf: TheShelf) -> Response:
-    """Answer a question in the form of OPA's data API: `{"input": ...}` gives `{"result": ..., "decision_id": ...}`; no result is undefined."""
+    """Answer `{"input": ...}` with `{"result": ..., "decision_id": ...}`, as OPA's data API does; no result is undefined."""
     who.needs("read")
     raw = await request.body()
     doc = await said(request) if raw else {}
