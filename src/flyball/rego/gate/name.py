@@ -1,9 +1,10 @@
-"""Stage 1: what each name means. Rules and imports become paths from `data` or `input`; declared variables become unique locals.
+"""Stage 1: what each name means. Rules and imports become paths from `data` or `input`, declared variables unique locals.
 
-A name that is declared (`:=`, `some`, `every`, a parameter) stands for the local in its body and all closures; else for a rule of the package
-or an import; else it is a variable that unification binds. Called by the gate.
+A name that is declared (`:=`, `some`, `every`, a parameter) stands for the local in its body and all closures; else for a rule of the
+package or an import; else it is a variable that unification binds. Called by the gate.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -12,7 +13,19 @@ from flyball.rego.builtin import REFUSED, TABLE
 from flyball.rego.error import Place
 from flyball.rego.gate import show
 from flyball.rego.gate.note import COMPILE, TYPE, Notes
-from flyball.rego.gate.walk import RESERVED, all_terms, body_variables, closed_over, dotted, lines, pattern, rebuild, terms, variables
+from flyball.rego.gate.walk import (
+    RESERVED,
+    all_terms,
+    body_variables,
+    closed_over,
+    dotted,
+    is_binary,
+    lines,
+    pattern,
+    rebuild,
+    terms,
+    variables,
+)
 from flyball.rego.tree import (
     Array,
     Body,
@@ -60,7 +73,7 @@ def declared(body: Body) -> frozenset[str]:
     found: set[str] = set()
     for expr in lines(body):
         what = expr.what
-        if isinstance(what, Call) and what.name == ("assign",) and len(what.args) == 2:
+        if is_binary(what, "assign"):
             found |= {one.name for one in pattern(what.args[0])}
         elif isinstance(what, Some):
             found |= {one.name for one in what.vars}
@@ -76,7 +89,7 @@ def resolve(modules: Iterable[Module], notes: Notes) -> tuple[Rule, ...]:
     for module in held:
         for rule in module.rules:
             named.setdefault(module.package, set()).add(_first(rule))
-    count = Counter()
+    count = Maker()
     found: list[Rule] = []
     for module in held:
         names = {name: ("data", *module.package, name) for name in named.get(module.package, ())}
@@ -102,18 +115,19 @@ def _imports(module: Module, notes: Notes) -> dict[str, Path]:
         if one.path[0] in {"rego", "future"}:
             continue
         alias = one.alias or one.path[-1]
-        text = f"import {show.path(one.path)}" + (f" as {one.alias}" if one.alias else "")
+        plain = f"import {show.path(one.path)}"
+        text = f"{plain} as {one.alias}" if one.alias else plain
         if alias in found:
-            notes.wrong(one.place, COMPILE, f"import must not shadow {written[alias]}", f"give one of them another name: {text} as ...")
+            notes.wrong(one.place, COMPILE, f"import must not shadow {written[alias]}", f"give one of them another name: {plain} as ...")
         elif alias in RESERVED and one.path != (alias,):
-            notes.wrong(one.place, COMPILE, f"imports must not shadow {alias} (use a different import name)", f"{text} as ...")
+            notes.wrong(one.place, COMPILE, f"imports must not shadow {alias} (use a different import name)", f"{plain} as ...")
         else:
             found[alias], written[alias] = one.path, text
     return found
 
 
 @dataclass(slots=True)
-class Counter:
+class Maker:
     """Numbers that make locals unique in all modules."""
 
     last: int = 0
@@ -127,7 +141,7 @@ class Counter:
 class Resolver:
     """Resolves the rules of one module."""
 
-    def __init__(self, names: Mapping[str, Path], notes: Notes, count: Counter) -> None:
+    def __init__(self, names: Mapping[str, Path], notes: Notes, count: Maker) -> None:
         self.names = names
         self.notes = notes
         self.count = count
@@ -212,7 +226,7 @@ class Resolver:
             return self._some_in(expr, what)
         if isinstance(what, Every):
             return self._every(expr, what)
-        if isinstance(what, Call) and what.name == ("assign",) and len(what.args) == 2:
+        if is_binary(what, "assign"):
             return self._assign(expr, what)
         return replace(expr, what=self.term(what), withs=self._withs(expr))
 
@@ -290,7 +304,7 @@ class Resolver:
 
     # ---------------------------------------------------------------- terms
 
-    def term(self, term: Term) -> Term:
+    def term(self, term: Term) -> Term:  # noqa: PLR0911 - one for each kind of term
         """A term with its names resolved."""
         if isinstance(term, Var):
             return self._variable(term)
@@ -374,27 +388,24 @@ class Resolver:
         inside = used | body_variables(body)
         for expr in body:
             inside |= closed_over(expr)
+        count = Counter(one.name for one in all_terms(Rule(Var(""), body=body)) if isinstance(one, Var))
         for name, local in scope.locals.items():
             how, place = scope.how[name], scope.places.get(local)
             if place is None or name.startswith("__"):
                 continue
             if how == "declared" and local not in inside:
                 self.notes.wrong(place, COMPILE, f"declared var {name} unused", f"remove {name}, or write _ in its place")
-            elif how == "assigned" and _mentions(body, local) + (local in used) < 2:
+            elif how == "assigned" and count[local] + (local in used) <= 1:
                 self.notes.warn(place, f"assigned var {name} unused", "remove the line, or use the variable")
 
     def _idle(self, scope: Scope, rule: Rule) -> None:
         """Warns of parameters that nothing uses."""
         if rule.args is None or rule.default:
             return
+        count = Counter(one.name for one in all_terms(rule) if isinstance(one, Var))
         for name, local in scope.locals.items():
-            if sum(isinstance(one, Var) and one.name == local for one in all_terms(rule)) < 2:
+            if count[local] <= 1:
                 self.notes.warn(scope.places[local], f"unused argument {name}", "write _ in its place")
-
-
-def _mentions(body: Body, local: str) -> int:
-    whole = Rule(Var(""), body=body)
-    return sum(isinstance(one, Var) and one.name == local for one in all_terms(whole))
 
 
 def _closures(term: Term) -> set[str]:

@@ -16,7 +16,7 @@ def checked(query: Body, root: Node) -> tuple[Body, list[tuple[str, Term]]]:
     """
     notes = Notes()
     place = query[0].place if query else Var("").place
-    rule = name.Resolver({}, notes, name.Counter()).query(Rule(Var("query", place), body=query, place=place))
+    rule = name.Resolver({}, notes, name.Maker()).query(Rule(Var("query", place), body=query, place=place))
     notes.settle()
     call.check([rule], root, notes)
     notes.settle()

@@ -25,7 +25,7 @@ from flyball.rego.ir import (
     SetAdd,
 )
 from flyball.rego.planner.frame import DATA, INPUT, Carried, Frame
-from flyball.rego.tree import Array, Body, Comprehension, Object, Ref, Scalar, SetOf, Template, Term, Var
+from flyball.rego.tree import Array, Body, Comprehension, Expr, Object, Ref, Scalar, SetOf, Template, Term, Var
 from flyball.rego.tree import Call as CallTerm
 from flyball.rego.value import UNDEFINED, Set, key
 
@@ -47,7 +47,7 @@ class Terms(Frame):
     def lines(self, body: Body) -> None:
         """Plans the lines of a body."""
 
-    def term(self, term: Term) -> Operand:
+    def term(self, term: Term) -> Operand:  # noqa: PLR0911 - one for each kind of term
         """Plans a term; its value."""
         if id(term) in self.done:
             return self.done[id(term)]
@@ -110,10 +110,9 @@ class Terms(Frame):
             scan = self.scan(source)
             self.unify_with(scan.key, step)
             return scan.value
-        name = self.term(step)
-        target = self.local()
-        self.emit(Dot(self.named(source), name, target))
-        return target
+        name, local = self.term(step), self.named(source)
+        mark = ("dot", local, name if isinstance(name, int) else (type(name.value), key(name.value)))
+        return self.once(mark, lambda target: Dot(local, name, target))
 
     # ---------------------------------------------------------------- calls
 
@@ -154,9 +153,8 @@ class Terms(Frame):
 
     def rule(self, node: Node) -> Operand:
         """Plans the value of the rules at a node."""
-        result = self.local()
-        self.emit(Call(self.maker.function(node, self.context), self.roots, result))
-        return result
+        function, roots = self.maker.function(node, self.context), self.roots
+        return self.once(("rule", function, roots), lambda target: Call(function, roots, target))
 
     # ---------------------------------------------------------------- values made of others
 
@@ -196,7 +194,7 @@ class Terms(Frame):
         target, result = self.local(), self.local()
         parts: list[Operand] = []
         for part in term.parts:
-            value = part if isinstance(part, str) else ground(part)
+            value = part if isinstance(part, str | Expr) else ground(part)
             if isinstance(value, str | int | float | None):
                 parts.append(Const(value))
             else:
