@@ -31,7 +31,6 @@ SERVER_HALF = (
     "fastapi",
     "starlette",
     "uvicorn",
-    "regopy",
     "cryptography",
     "pydantic",
     "sqlite3",
