@@ -10,6 +10,7 @@ from flyball.rego.builtin.desk import LETTERS, builtin, mistyped, too_large, unf
 from flyball.rego.builtin.print import digits
 from flyball.rego.decode import DEPTH
 from flyball.rego.error import BuiltinFault, OverLimit
+from flyball.rego.limit import spend
 from flyball.rego.type import ANY, BOOLEAN, STRING, object_of
 from flyball.rego.value import Set, name_of, ordered, unkey
 
@@ -61,8 +62,8 @@ class Writer:
             self._several("[]", [("", one) for one in (value if kind is list else ordered(value))], depth)
         elif kind is dict:
             between = '": ' if self.spread else '":'
-            names = sorted((name if type(name) is str else Writer(self.name).text(unkey(name)), held) for name, held in value.items())
-            self._several("{}", [(written(name)[:-1] + between, held) for name, held in names], depth)
+            names = {name if type(name) is str else Writer(self.name).text(unkey(name)): held for name, held in value.items()}
+            self._several("{}", [(written(name)[:-1] + between, names[name]) for name in sorted(names)], depth)
         else:
             self._put({True: "true", False: "false", None: "null"}[value])
 
@@ -70,6 +71,7 @@ class Writer:
         if not members:
             self._put(ends)
             return
+        spend(len(members))
         for place, (front, member) in enumerate(members):
             self._put("," if place else ends[0])
             self._line(depth + 1)
