@@ -19,7 +19,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import flyball
-from flyball import rego
 from flyball.backends import policy_native
 from flyball.backends.policy_answer import ENTRYPOINT, PolicyError, fault_of
 from flyball.backends.policy_native import Loaded, NativePolicy, load
@@ -64,8 +63,7 @@ def behind(loaded: Loaded) -> Callable[[str, Any], Any]:
     """What an OPA with this set would say: a fault in a rule is no answer."""
 
     def evaluate(path: str, question: Any) -> Any:
-        found = NativePolicy(loaded).query(path, question)
-        return MISSING if found is rego.UNDEFINED else found
+        return NativePolicy(loaded).query(path, {"input": question}).get("result", MISSING)
 
     return evaluate
 

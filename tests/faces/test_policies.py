@@ -21,7 +21,7 @@ from flyball import compose, project
 from flyball.backends import bundle, policy_kept
 from flyball.backends.bundle import Bundle, Seal
 from flyball.errors import BadInput, UserError
-from opaserver import served
+from opaserver import MISSING, served
 
 ANSWER = """{"effect": "allow", "zone": "green", "reason": "own", "rule": "own.allow", "obligations": [], "constraints": {},
 "approvers": {"group": "sre", "quorum": 1, "factor": "none"}}"""
@@ -302,7 +302,7 @@ async def test_a_question_in_the_form_of_opa(desk: Desk) -> None:
 
 async def test_an_opa_that_fetches_its_bundle_here_answers_like_the_engine_of_this_package(tmp_path: Path) -> None:
     def answers(path: str, question: Any) -> Any:
-        return desk.server.shelf.native.query(path, question)
+        return desk.server.shelf.native.query(path, {"input": question}).get("result", MISSING)
 
     with served(answers) as opa:
         desk = await opened(tmp_path / "p", engine="opa", url=opa.url, timeout_s=10)

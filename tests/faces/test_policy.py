@@ -86,16 +86,17 @@ def plan(folder: Path, *changes: Any) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("changes", "env", "code", "rule"),
+    ("changes", "env", "wanted"),
     [
-        ([], "prod", 0, "change.fine"),
-        ([GPU], "dev", 5, "gpu.environment"),
-        ([GPU], "prod", 6, "gpu.ask"),
-        ([GPU], "unknown", 5, "gpu.environment"),
-        ([NODES], "dev", 6, "scale.jump"),
+        ([], "prod", (0, "change.fine")),
+        ([GPU], "dev", (5, "gpu.environment")),
+        ([GPU], "prod", (6, "gpu.ask")),
+        ([GPU], "unknown", (5, "gpu.environment")),
+        ([NODES], "dev", (6, "scale.jump")),
     ],
 )
-def test_a_plan_of_terraform(run: Any, tmp_path: Path, changes: list[Any], env: str, code: int, rule: str) -> None:
+def test_a_plan_of_terraform(run: Any, tmp_path: Path, changes: list[Any], env: str, wanted: tuple[int, str]) -> None:
+    code, rule = wanted
     ended, out, err = run("policy", "check", "--input-format", "terraform", plan(tmp_path, *changes), "--env", env)
     assert ended == code
     assert out.split("\t")[2] == rule
@@ -254,7 +255,8 @@ def test_a_question_that_is_none(run: Any, copy: Path, tmp_path: Path) -> None:
 def test_lines_that_no_test_reaches(run: Any, copy: Path) -> None:
     assert run("policy", "coverage", copy, "--least", "100")[0] == 0
     (copy / "own.rego").write_text(
-        'package flyball\n\nimport rego.v1\n\ndeny contains [59, "own.never", "never", 0, "none"] if {\n\tinput.now < 3\n\tinput.shadow\n}\n'
+        "package flyball\n\nimport rego.v1\n\n"
+        'deny contains [59, "own.never", "never", 0, "none"] if {\n\tinput.now < 3\n\tinput.shadow\n}\n'
     )
     code, out, err = run("policy", "coverage", copy, "--least", "100")
     assert code == 2

@@ -15,6 +15,7 @@ import orjson
 from flyball import rego
 from flyball.backends.policy_answer import ENTRYPOINT, INPUT_SCHEMA, Asked, PolicyError, Questions, denied, fault_of, parse
 from flyball.backends.policy_kept import Kept, document
+from flyball.errors import FlyballError
 from flyball.model.ids import Doc
 from flyball.model.policy import PolicyAnswer
 from flyball.rego import Limits, Mistake, OverLimit, Refused, World, cases
@@ -38,6 +39,10 @@ class Loaded:
     folder: Folder
     engine: rego.Policy
     count: int
+
+
+class QueryFault(FlyballError):
+    """A query that has no answer; the text says why."""
 
 
 class NativePolicy:
@@ -79,12 +84,15 @@ class NativePolicy:
             return denied("policy.missing", "no rules about changes are loaded: there is no package flyball.change")
         return _answered(self.loaded, CHANGE, Asked(change, orjson.dumps(change)))
 
-    def query(self, path: str, question: Any) -> Any:
-        """The value at an entrypoint, as JSON has it, or `rego.UNDEFINED`. Raises rego.Fault."""
+    def query(self, path: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """`{"result": value}` for `{"input": value}` at an entrypoint, as OPA answers; empty where it is undefined. Raises QueryFault."""
         if self.loaded is None or path not in self.loaded.engine.entrypoints:
-            return rego.UNDEFINED
-        found = self.loaded.engine.eval(path, question, self.loaded.folder.data)
-        return found if found is rego.UNDEFINED else plain(found)
+            return {}
+        try:
+            found = self.loaded.engine.eval(path, given.get("input", rego.UNDEFINED), self.loaded.folder.data)
+        except Fault as fault:
+            raise QueryFault(f"{fault.code}: {fault.what}") from fault
+        return {} if found is rego.UNDEFINED else {"result": plain(found)}
 
     def close(self) -> None:
         """Let go of what was kept."""

@@ -1,7 +1,7 @@
 """Tests of policies: the rules named `test_*` of a set, each asked by itself. Called by `faces/cli/policy`.
 
-A test passes where its rule is true, or anything but false and undefined. `todo_test_*` is skipped. What it prints is kept for whoever reads
-of its failure. Input and data are set with `with`, as in OPA.
+A test passes where its rule is true, or anything but false and undefined. `todo_test_*` is skipped. What it prints is kept for who
+reads of its failure. Input and data are set with `with`, as in OPA.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

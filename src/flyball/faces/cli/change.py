@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 
+from flyball.backends.policy_answer import PolicyError
+from flyball.backends.policy_study import document, without_nulls
 from flyball.errors import BadInput, NotFound
-from flyball.rego.error import Refused
-from flyball.rego.folder import read_document, without_nulls
 
 FORMATS = ("terraform", "yaml", "json")
 MOST_BYTES = 64 * 1024 * 1024
@@ -52,10 +52,9 @@ def _json(name: str, raw: bytes) -> Any:
 
 def _yaml(name: str, raw: bytes) -> Any:
     try:
-        return read_document(name, raw)
-    except Refused as fault:
-        first = fault.mistakes[0]
-        raise BadInput(f"{first.place.file}:{first.place.row}:{first.place.col}: {first.what}", first.code, first.fix) from fault
+        return document(name, raw)
+    except PolicyError as fault:
+        raise BadInput(fault.what, fault.why, fault.fix) from fault
 
 
 def _plan(name: str, doc: Any) -> dict[str, Any]:

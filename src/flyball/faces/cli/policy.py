@@ -129,14 +129,8 @@ def _case_rows(policies: Loaded) -> list[dict[str, Any]]:
 
 
 def _rule_rows(held: Folder) -> list[dict[str, Any]]:
-    from flyball import rego
-    from flyball.rego import suite
-    from flyball.rego.policy import parse
+    from flyball.backends import policy_study
 
-    tests = suite.tests_of(parse(held.modules))
-    if not tests:
-        return []
-    engine = rego.compile(held.modules, entrypoints=tests, strict=True)
     return [
         {
             "file": f"{one.place.file}:{one.place.row}",
@@ -146,7 +140,7 @@ def _rule_rows(held: Folder) -> list[dict[str, Any]]:
             "printed": list(one.printed),
             "took_s": one.took_s,
         }
-        for one in suite.run(engine, tests, held.data)
+        for one in policy_study.rule_results(held)
     ]
 
 

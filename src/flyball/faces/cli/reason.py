@@ -20,10 +20,8 @@ from flyball.faces.cli.lazy import Cmd
 if TYPE_CHECKING:
     from flyball.backends.policy_answer import PolicyError
     from flyball.backends.policy_native import Loaded
-    from flyball.rego.error import Refused
-    from flyball.rego.trace import Body, Trace
+    from flyball.rego.trace import Trace
 
-PLUMBING = (".", "!=", "assign", "assignonce", "arrayappend", "each", "objectinsert", "setadd")  # they say little where a body fired
 PATH = re.compile(r"data(\.[A-Za-z_][A-Za-z0-9_]*)+")
 
 
@@ -69,54 +67,15 @@ def evaluate(query: str, paths: tuple[Path, ...], file: Path | None) -> None:
     QUERY is a path such as data.finance.allow, or any line of Rego: then each answer is an object of its variables. Where a path is
     undefined the exit code is 3.
     """
-    from flyball import rego
-    from flyball.rego.value import plain
+    from flyball.backends import policy_study
+    from flyball.backends.policy_answer import PolicyError
 
-    modules, data = _sources(paths)
-    question = rego.UNDEFINED if file is None else json_file(file)
+    given = {} if file is None else {"input": json_file(file)}
     try:
-        if PATH.fullmatch(query):
-            found = rego.compile(modules, entrypoints=[query]).eval(query, question, data)
-        else:
-            found = rego.compile_query(modules, query).results("eval", question, data)
-    except rego.Refused as fault:
-        raise _refused(fault, modules) from fault
-    except rego.Fault as fault:
-        raise BadInput(f"{query} has no answer", f"{fault.code}: {fault.what}", "correct the policy or the input") from fault
-    if found is rego.UNDEFINED:
-        raise NotFound(f"{query} is undefined", "no rule gives it a value for this input", "flyball policy explain says why")
-    click.echo(json.dumps(plain(found), indent=2, sort_keys=True))
-
-
-def _refused(fault: Refused, sources: Mapping[str, str]) -> BadInput:
-    from flyball.backends.policy_native import refused
-
-    return bad(refused(fault.mistakes, sources))
-
-
-def _sources(paths: tuple[Path, ...]) -> tuple[dict[str, str], dict[str, Any]]:
-    """Give the modules and the data below the paths."""
-    from flyball import rego
-    from flyball.rego.folder import read_document, read_folder
-
-    modules: dict[str, str] = {}
-    data: dict[str, Any] = {}
-    for path in paths:
-        try:
-            if path.is_dir():
-                held = read_folder(path)
-                modules |= held.modules
-                data |= held.data
-            elif path.suffix == ".rego":
-                modules[str(path)] = path.read_text()
-            else:
-                data |= read_document(path.name, path.read_bytes())
-        except rego.Refused as fault:
-            raise _refused(fault, modules) from fault
-        except (OSError, TypeError, ValueError) as fault:
-            why = getattr(fault, "strerror", "") or "it is no folder, no .rego file and no mapping of data"
-            raise NotFound(f"{path} cannot be used", why, "name a folder, a .rego file or a YAML or JSON file") from fault
-    return modules, data
+        found = policy_study.evaluate(query, paths, given, whole=PATH.fullmatch(query) is not None)
+    except PolicyError as fault:
+        raise bad(fault) from fault
+    click.echo(json.dumps(found, indent=2, sort_keys=True))
 
 
 # ---- explain
@@ -133,15 +92,11 @@ def explain(desk: Desk, folder: Path | None, file: Path | None, decision: str, r
 
     The question is a file, or one that the running server was asked; without either the base of the cases.
     """
-    from flyball.backends.policy_answer import ENTRYPOINT, Asked, Questions
-    from flyball.backends.policy_native import world_of
+    from flyball.backends import policy_study
 
     policies = loaded(folder_of(desk, folder, "policies"), cases=False)
     question = json_file(file) if file else _kept(desk, decision) if decision else _base(policies)
-    asked = Questions().check(question)
-    if not isinstance(asked, Asked):
-        raise BadInput("the question is malformed", asked.reason, "flyball schema PolicyInput")
-    trace = policies.engine.explain(ENTRYPOINT, asked.doc, policies.folder.data, world_of(asked))
+    trace = policy_study.explain(policies, question)
     if show.dumped(desk, trace.record()):
         return
     rows = list(_rows(trace, rule))
@@ -174,6 +129,8 @@ def _kept(desk: Desk, name: str) -> Any:
 
 
 def _rows(trace: Trace, rule: str) -> Iterator[dict[str, str]]:
+    from flyball.backends import policy_study
+
     for asked in trace.rules:
         name = asked.rule.removeprefix("data.")
         if rule and rule not in (name, name.rpartition(".")[2]):
@@ -181,15 +138,7 @@ def _rows(trace: Trace, rule: str) -> Iterator[dict[str, str]]:
         for body in asked.bodies:
             if body.fired or rule:
                 at = f"{body.place.file}:{body.place.row}"
-                yield {"rule": name, "at": at, "came": "fired" if body.fired else "not", "because": _because(body)}
-
-
-def _because(body: Body) -> str:
-    from flyball.rego.trace import brief
-
-    seen = body.values if body.missed else [one for one in body.values if one[1] not in PLUMBING]
-    said = [f"{place.row}: {what} {', '.join(json.dumps(brief(one)) for one in values)}" for place, what, values in seen]
-    return "; ".join(([body.missed] if body.missed else []) + said)
+                yield {"rule": name, "at": at, "came": "fired" if body.fired else "not", "because": "; ".join(policy_study.because(body))}
 
 
 # ---- coverage
@@ -201,8 +150,9 @@ def _because(body: Body) -> str:
 @pass_desk
 def coverage(desk: Desk, folder: Path | None, least: float) -> None:
     """List the lines of policies that no case and no test reaches."""
-    policies = loaded(folder_of(desk, folder, "policies"), cases=False)
-    lines, reached = _reached(policies)
+    from flyball.backends import policy_study
+
+    lines, reached = policy_study.coverage(loaded(folder_of(desk, folder, "policies"), cases=False))
     rows = []
     for file in sorted({file for file, _ in lines}):
         all_ = {row for name, row in lines if name == file}
@@ -220,31 +170,6 @@ def coverage(desk: Desk, folder: Path | None, least: float) -> None:
     show.say(f"{whole} % of {len(lines)} lines")
     if whole < least:
         raise BadInput(f"{whole} % of the lines are reached", f"at least {least:g} % are wanted", "add a case for each line that is listed")
-
-
-def _reached(policies: Loaded) -> tuple[frozenset[tuple[str, int]], frozenset[tuple[str, int]]]:
-    """Every line, and those that the cases and the tests reach."""
-    from flyball import rego
-    from flyball.backends.policy_answer import ENTRYPOINT, Questions
-    from flyball.backends.policy_native import CHANGE, world_of
-    from flyball.rego import cases, suite
-    from flyball.rego.policy import parse
-
-    checks, traces = Questions(), []
-
-    def ask(question: Any, of: str) -> dict[str, Any]:
-        asked = checks.check(question)
-        if isinstance(asked, tuple):
-            traces.append(policies.engine.explain(CHANGE if of else ENTRYPOINT, asked.doc, policies.folder.data, world_of(asked)))
-        return {}
-
-    for _ in cases.run(policies.folder.cases, ask):
-        pass
-    tests = suite.tests_of(parse(policies.folder.modules))
-    engine = rego.compile(policies.folder.modules, entrypoints=tests, strict=True) if tests else None
-    traces += [engine.explain(name, rego.UNDEFINED, policies.folder.data) for name in tests] if engine else []
-    lines = frozenset[tuple[str, int]]().union(*(one.lines for one in traces))
-    return lines, frozenset[tuple[str, int]]().union(*(one.reached for one in traces))
 
 
 def _spans(rows: list[int]) -> str:

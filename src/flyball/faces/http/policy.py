@@ -12,8 +12,8 @@ import orjson
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 
-from flyball import rego
 from flyball.backends.policy_answer import PolicyError
+from flyball.backends.policy_native import QueryFault
 from flyball.backends.policy_shelf import Shelf
 from flyball.errors import BadInput, NotFound
 from flyball.faces.http.body import said
@@ -110,13 +110,11 @@ async def data(path: str, request: Request, who: Caller, shelf: TheShelf) -> Res
     who.needs("read")
     raw = await request.body()
     doc = await said(request) if raw else {}
-    question = doc.get("input", rego.UNDEFINED)
-    answer = {"decision_id": hashlib.sha256(raw).hexdigest()[:32]}
     try:
-        result = await asyncio.to_thread(shelf.native.query, path.strip("/"), question)
-    except rego.Fault as fault:
-        return JSONResponse({"code": "internal_error", "message": f"{fault.code}: {fault.what}"}, status_code=500)
-    return JSONResponse(answer if result is rego.UNDEFINED else {**answer, "result": result})
+        found = await asyncio.to_thread(shelf.native.query, path.strip("/"), doc)
+    except QueryFault as fault:
+        return JSONResponse({"code": "internal_error", "message": str(fault)}, status_code=500)
+    return JSONResponse({**found, "decision_id": hashlib.sha256(raw).hexdigest()[:32]})
 
 
 @router.get("/policy")
