@@ -6,10 +6,6 @@ Nothing in here stands in for a part of the path but what lies outside it: the k
 
 from __future__ import annotations
 
-from flyball.backends.policy_regopy import load as load_policy  # first of all: see its docstring
-
-# isort: split
-
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +22,7 @@ from flyball import defaults, wire
 from flyball.backends.clock import SystemClock
 from flyball.backends.engine_asyncio import AsyncioEngine
 from flyball.backends.freezer_file import FileFreezer
+from flyball.backends.policy_native import load as load_policy
 from flyball.backends.store.sqlite import SqliteStore
 from flyball.backends.tracer_otel import OtelTracer
 from flyball.backends.validator_jsonschema import JsonSchemaValidator

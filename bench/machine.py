@@ -9,7 +9,7 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("regopy", "uvicorn", "starlette", "fastapi", "orjson", "opentelemetry-sdk", "dbos", "sqlalchemy", "psycopg")
+PACKAGES = ("uvicorn", "starlette", "fastapi", "orjson", "opentelemetry-sdk", "dbos", "sqlalchemy", "psycopg")
 
 
 def machine(folder: Path) -> tuple[str, str]:

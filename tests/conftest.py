@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-import flyball.backends.policy_regopy  # noqa: F401 before anything brings greenlet: see its docstring
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=0, help="how often tests/e2e kills the server (0: few enough for every day)")

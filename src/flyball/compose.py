@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from flyball.backends.policy_regopy import RegopyPolicy  # first of all: see its docstring
-from flyball.backends.policy_regopy import load as load_policy
-
-# isort: split
-
 import asyncio
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping
+import signal
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +17,16 @@ import orjson
 import structlog
 
 from flyball import kinds, sources
+from flyball.backends import policy_native
+from flyball.backends.bundle import Seal
 from flyball.backends.caller_http import HttpCaller
 from flyball.backends.clock import SystemClock
 from flyball.backends.engine_asyncio import AsyncioEngine
 from flyball.backends.freezer_file import FileFreezer
+from flyball.backends.policy_kept import Kept
+from flyball.backends.policy_native import NativePolicy
+from flyball.backends.policy_opa import OpaPolicy
+from flyball.backends.policy_shelf import Feed, Place, Shelf
 from flyball.backends.sandbox import choose
 from flyball.backends.sandbox.keep import Keep
 from flyball.backends.sandbox.orphan import end_boxes_of
@@ -34,7 +36,7 @@ from flyball.backends.tracer_otel import OtelTracer
 from flyball.backends.validator_jsonschema import JsonSchemaValidator
 from flyball.brains.runbook import RunbookBrain
 from flyball.brains.runbook import load as load_runbooks
-from flyball.config import Whole
+from flyball.config import Sealing, Whole
 from flyball.core.house import House
 from flyball.core.keys import Who
 from flyball.errors import BadInput, NotReady, StoreError, TooLarge, UserError
@@ -79,7 +81,7 @@ class Server:
     house: House
     store: SqliteStore
     engine: AsyncioEngine
-    policy: RegopyPolicy
+    shelf: Shelf
     app: App
     tail: FileTail
 
@@ -92,6 +94,10 @@ class Server:
                 group.create_task(self._tick(), name="clock")
         except* NotReady as faults:
             raise faults.exceptions[0] from None
+
+    def reload(self) -> None:
+        """Load the policies again at the next look, as SIGHUP asks."""
+        self.shelf.due = True
 
     async def _tick(self) -> None:
         """Look once a second: freezes made while nobody looked, schedules due, specs dropped."""
@@ -113,6 +119,7 @@ class Server:
 
     async def _look(self, due: dict[str, float]) -> None:
         await self.house.switch.notice()
+        await self.shelf.look()
         now = self.house.plugs.clock.now()
         for one in self.whole.project.schedules:
             if now >= due[one.name]:
@@ -160,7 +167,7 @@ class Server:
 
     async def close(self) -> None:
         """Let go of the state."""
-        self.policy.close()
+        self.shelf.close()
         self.tail.close()
         self.store.close()
 
@@ -174,7 +181,7 @@ async def build(folder: Path, *, takeover: bool = False, accept: tuple[str, ...]
             raise BadInput(f"schedule {one.name!r}: {one.cron!r} is no cron line", fault, "mend flyball.yaml")
     chosen_kinds: dict[str, Kind] = enabled(scan(kinds, "KIND"), project.kinds, "kind")
     chosen_sources: dict[str, Source] = enabled(scan(sources, "SOURCE"), project.sources, "source")
-    policy = load_policy(whole.folder / project.policies)
+    shelf = shelved(whole, clock.mono)
     box = await (choose(tuple(Level(name) for name in project.box)) if project.box else choose())
     chosen_brains: dict[str, Brain] = {"runbook": RunbookBrain(load_runbooks(whole.runbooks()))}
     for agent in whole.agents.values():
@@ -189,7 +196,7 @@ async def build(folder: Path, *, takeover: bool = False, accept: tuple[str, ...]
     plugs = Plugs(
         store=store,
         clock=clock,
-        policy=policy,
+        policy=shelf.opa or shelf.native,
         box=Keep(box, whole.state / "runs", store.held),
         caller=HttpCaller(held=store.held),
         engine=engine,
@@ -202,8 +209,45 @@ async def build(folder: Path, *, takeover: bool = False, accept: tuple[str, ...]
         rules=whole.rules(),
     )
     house = House(plugs)
-    tail = FileTail(whole.state, project.tails, clock.now)
-    return Server(whole=whole, house=house, store=store, engine=engine, policy=policy, app=create(house, store.checkpoint), tail=tail)
+    shelf.store = store
+    if project.policy.keep:
+        shelf.keep(Kept(whole.state / "decisions"))
+    app = create(house, store.checkpoint)
+    app.state.shelf = shelf
+    return Server(
+        whole=whole, house=house, store=store, engine=engine, shelf=shelf, app=app, tail=FileTail(whole.state, project.tails, clock.now)
+    )
+
+
+def shelved(whole: Whole, mono: Callable[[], float]) -> Shelf:
+    """Give the policies that a project names. Raises PolicyError or BadInput where its own folder must not be used."""
+    said, folder = whole.project.policy, whole.folder / whole.project.policies
+    place = Place(folder=folder, watch=said.watch, feed=_feed(whole), seal=_seal(whole, said.sign))
+    if said.engine == "native":
+        return Shelf(place, NativePolicy() if place.feed else policy_native.load(folder), None, mono)
+    own = policy_native.load(folder) if folder.is_dir() else NativePolicy()
+    token = _secret(whole, said.token_file)
+    return Shelf(place, own, OpaPolicy(said.url, path=said.path, token=token, timeout_s=said.timeout_s), mono)
+
+
+def _feed(whole: Whole) -> Feed | None:
+    said = whole.project.policy.bundle
+    if said is None:
+        return None
+    return Feed(url=said.url, token=_secret(whole, said.token_file), every_s=said.every_s, seal=_seal(whole, said.verify))
+
+
+def _secret(whole: Whole, name: str) -> str:
+    if not name:
+        return ""
+    try:
+        return (whole.folder / name).read_text().strip()
+    except (OSError, UnicodeDecodeError) as fault:
+        raise BadInput(f"{name} cannot be read", str(fault), "mend `policy` in flyball.yaml") from fault
+
+
+def _seal(whole: Whole, said: Sealing | None) -> Seal | None:
+    return Seal(said.alg, _secret(whole, said.key_file).encode(), said.kid, said.scope) if said else None
 
 
 async def people(server: Server) -> str:
@@ -238,6 +282,7 @@ async def serve(server: Server, listen: str, ready: asyncio.Event | None = None)
             await server.store.commit(Change(entries=(Entry(name="server.started", who="service:compose", body=_started(server)),)))
             if ready is not None:
                 ready.set()  # who connects now is answered as soon as the server runs
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, server.reload)
             await web.serve(server.app, listener, server.work)
     finally:
         await server.close()

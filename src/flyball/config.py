@@ -89,6 +89,38 @@ class Tail(Part):
         return value
 
 
+class Sealing(Part):
+    """A key that signs bundles, or verifies them."""
+
+    alg: Literal["HS256", "RS256"] = "RS256"
+    key_file: str = Field(description="HS256: the secret; RS256: PEM, private to sign, public to verify; relative to this file")
+    kid: str = Field("flyball", description="the key's name in the signature")
+    scope: str = Field("", description="the signature's scope")
+
+
+class Feed(Part):
+    """Where policies are fetched from as an OPA bundle, instead of the policies folder."""
+
+    url: str = Field(pattern=r"^https?://", description="the bundle's address; asked with its ETag, so that nothing new costs nothing")
+    token_file: str = Field("", description="file with the bearer token; empty: none")
+    every_s: float = Field(60, ge=1, description="seconds between looks")
+    verify: Sealing | None = Field(None, description="refuse a bundle that is not signed with this key")
+
+
+class PolicyEngine(Part):
+    """Who answers for policy."""
+
+    engine: Literal["native", "opa"] = Field("native", description="native: in this process; opa: an OPA of yours, over its REST API")
+    url: str = Field("", description="opa: its address")
+    path: str = Field("flyball/answer", pattern=r"^[a-z0-9_]+(/[a-z0-9_]+)+$", description="opa: what is asked below /v1/data")
+    token_file: str = Field("", description="opa: file with the bearer token; empty: none")
+    timeout_s: float = Field(0.5, gt=0, le=10, description="opa: an answer that takes longer is a deny")
+    watch: bool = Field(default=False, description="native: load the policies folder again when a file in it changes")
+    keep: bool = Field(default=True, description="keep the last decisions (at most 128 MiB) for `flyball policy simulate`")
+    bundle: Feed | None = Field(None, description="native: fetch the policies from here")
+    sign: Sealing | None = Field(None, description="sign the bundles that this server gives away")
+
+
 class Project(Part):
     """flyball.yaml."""
 
@@ -100,6 +132,7 @@ class Project(Part):
     kinds: list[str] = Field(default_factory=list, description="kinds that are enabled, by exact name")
     sources: list[str] = Field(default_factory=list, description="sources that are enabled")
     policies: str = "policies"
+    policy: PolicyEngine = Field(default_factory=PolicyEngine)  # type: ignore[arg-type]  # pydantic's own defaults
     runbooks: str = "runbooks"
     agents: str = "agents"
     catalogue: str = "catalogue.yaml"
@@ -135,6 +168,7 @@ class Manifest(Part):
     kinds: list[str]
     targets: list[str]
     envs: list[str]
+    regions: list[str] = Field(default_factory=list, description="exact names; empty: the regions of its targets")
     ceiling: Zone = Zone.RED
     max_steps: int = Field(40, ge=1, le=500)
     max_s: float = Field(3600, gt=0)
@@ -244,13 +278,14 @@ class Whole:
         self._crosscheck(len(services), len(paths))
 
     def _crosscheck(self, services: int, manifests: int) -> None:
-        known = set(self.catalogue)
+        project, known = self.project, set(self.catalogue)
         faults = [
             *(["two services share a name"] if len(self.catalogue) != services else []),
             *(["two agents share a name"] if len(self.agents) != manifests else []),
             *(["the agent name `observer` is taken by the observer"] if "observer" in self.agents else []),
-            *(f"route {name!r} leads to no agent {agent!r}" for name, agent in self.project.routes.items() if agent not in self.agents),
+            *(f"route {name!r} leads to no agent {agent!r}" for name, agent in project.routes.items() if agent not in self.agents),
             *(f"agent {one.name}: no service {name!r}" for one in self.agents.values() for name in one.targets if name not in known),
+            *(["policy.engine is opa and policy.url says no address"] if project.policy.engine == "opa" and not project.policy.url else []),
             *(
                 f"service {one.name}: depends on no service {name!r}"
                 for one in self.catalogue.values()
@@ -308,6 +343,7 @@ def _agent(one: Manifest) -> Agent:
         kinds=tuple(one.kinds),
         targets=tuple(one.targets),
         envs=tuple(one.envs),
+        regions=tuple(one.regions),
         ceiling=one.ceiling,
         max_steps=one.max_steps,
         max_s=one.max_s,

@@ -15,7 +15,8 @@ import yaml
 
 from docs.page import ROOT, Block, Page, blocks, page, pages
 from flyball import compose, config, defaults, kinds
-from flyball.backends import policy_regopy
+from flyball.backends import policy_native
+from flyball.backends.policy_answer import PolicyError
 from flyball.backends.store import audit
 from flyball.backends.store.sqlite import SqliteStore
 from flyball.brains.runbook import check, load
@@ -83,13 +84,13 @@ def test_the_policy_that_is_shown_loads_with_its_case_and_tables(tmp_path: Path)
     shutil.copytree(POLICIES, folder)
     (folder / "own.rego").write_text(rule.text)
     (folder / "cases" / "own.yaml").write_text(cases.text)
-    policy_regopy.load(folder).close()
+    policy_native.load(folder).close()
     known = yaml.safe_load((POLICIES / "data.yaml").read_text())["zones"]
     for kind, table in yaml.safe_load(tables.text)["zones"].items():
         assert table.keys() <= known[kind].keys()
     (folder / "own.rego").unlink()
-    with pytest.raises(policy_regopy.PolicyError):  # without the rule its case does not hold
-        policy_regopy.load(folder)
+    with pytest.raises(PolicyError):  # without the rule its case does not hold
+        policy_native.load(folder)
 
 
 async def filled(state: Path) -> None:

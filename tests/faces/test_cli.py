@@ -31,7 +31,6 @@ SERVER_HALF = (
     "fastapi",
     "starlette",
     "uvicorn",
-    "regopy",
     "cryptography",
     "pydantic",
     "sqlite3",
@@ -279,7 +278,10 @@ def test_a_policy_that_does_not_load(tmp_path: Path) -> None:
     assert (rc, out) == (1, "")
     assert err.splitlines()[0].startswith("zone.rego:5:")
     assert len(err.splitlines()) == 3
-    assert flyball("policy", "check", "--project", folder) == (2, "", err)
+    rc, out, shown = flyball("policy", "check", "--project", folder)
+    assert (rc, out) == (2, "")
+    assert shown.endswith(err)
+    assert "  zone := := 1\n          ^" in shown
     assert not (folder / "state").exists()  # refused before anything was made
 
 

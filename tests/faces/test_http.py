@@ -114,7 +114,7 @@ async def test_metrics_count_what_is_there(desk: Desk) -> None:
 
 async def test_ready_names_what_is_missing(desk: Desk) -> None:
     assert (await desk.call("GET", "/readyz", key="")).json() == {"ready": True, "faults": []}
-    desk.server.policy.count = 0
+    desk.server.shelf.native.count = 0
     answer = await desk.call("GET", "/readyz", key="")
     assert (answer.status_code, answer.json()["faults"]) == (503, ["0 policies are loaded"])
 

@@ -1,6 +1,7 @@
 """OPA's compliance suite, from the plans that OPA itself made of it: every case, results compared exactly, errors by their code."""
 
 import pytest
+
 from rego.suite import NOT_APPLICABLE, PASSED, find_archive, judged
 
 pytestmark = pytest.mark.skipif(find_archive() is None, reason="OPA's cases are not beside this repository (shared/conformance/rego/)")

@@ -90,6 +90,7 @@ def grants(draw: st.DrawFn, agent: str, kind: str, target: Target, zone: Zone) -
         kinds=(kind, "other"),
         targets=(target.name, "elsewhere"),
         envs=(target.env, "lab2"),
+        regions=(target.region, "moon"),
         ceiling=draw(st.sampled_from([one for one in Zone if RANK[one] >= RANK[zone]])),
         uses=draw(st.integers(5, 50)),
         budget_micros=draw(st.integers(1_000, 10**6)),
@@ -124,7 +125,7 @@ def cases(draw: st.DrawFn, *, by: str = "", reach: Reach | None = None) -> Case:
     reach = reach or draw(st.sampled_from(list(Reach)))
     by = by or draw(st.sampled_from(["none", "approval", "standing"]))
     kind, agent = draw(KINDS), draw(st.sampled_from(["fixer", "tidier"]))
-    target = Target(name=draw(NAMES), env=draw(st.sampled_from(["lab", "prod"])))
+    target = Target(name=draw(NAMES), env=draw(st.sampled_from(["lab", "prod"])), region=draw(st.sampled_from(["", "eu-central-1"])))
     zone = draw(st.sampled_from([Zone.GREEN, Zone.YELLOW])) if by == "none" else draw(st.sampled_from(list(Zone)))
     effect = "allow" if by == "none" else "ask" if zone is not Zone.RED else draw(st.sampled_from(["allow", "ask"]))
     spec = KindSpec(
@@ -346,6 +347,7 @@ BREAKS: dict[str, Break] = {
             "without any kind": {"kinds": ()},
             "without the target": {"targets": ("elsewhere",)},
             "without the environment": {"envs": ("lab2",)},
+            "without the region": {"regions": ("moon",)},
         }.items()
     },
     "zone above the ceiling": under(

@@ -42,6 +42,7 @@ def grants(draw: st.DrawFn, **more: Any) -> Grant:
         "kinds": draw(SUBSET),
         "targets": draw(SUBSET),
         "envs": draw(SUBSET),
+        "regions": draw(SUBSET),
         "ceiling": draw(st.sampled_from(list(Zone))),
         "uses": draw(st.integers(0, 3)),
         "budget_micros": draw(st.integers(0, 3)),
@@ -55,8 +56,8 @@ def grants(draw: st.DrawFn, **more: Any) -> Grant:
 @st.composite
 def families(draw: st.DrawFn) -> tuple[Grant, Grant]:
     """A parent and a child that is often within it: as its parent, with constraints of its own and one field drawn anew."""
-    parent = draw(grants(kinds=SOME, targets=SOME, envs=SOME))
-    field = draw(st.sampled_from(["kinds", "targets", "envs", "ceiling", "uses", "not_before", "expires_at", "id"]))
+    parent = draw(grants(kinds=SOME, targets=SOME, envs=SOME, regions=SOME))
+    field = draw(st.sampled_from(["kinds", "targets", "envs", "regions", "ceiling", "uses", "not_before", "expires_at", "id"]))
     rules = draw(st.just(parent.constraints) | CONSTRAINTS)
     anew: dict[str, Any] = {"constraints": {**parent.constraints, **rules}, field: getattr(draw(grants()), field)}
     return parent, replace(parent, **(anew | {"id": GrantId("g1"), "parent": parent.id, "depth": 1}))
@@ -66,17 +67,17 @@ def families(draw: st.DrawFn) -> tuple[Grant, Grant]:
 @given(
     family=families(),
     names=st.fixed_dictionaries({"kind": st.sampled_from(SOME), "target": st.sampled_from(SOME)}),
-    env=st.sampled_from(SOME),
+    place=st.fixed_dictionaries({"env": st.sampled_from(SOME), "region": st.sampled_from(SOME)}),
     zone=st.sampled_from(list(Zone)),
     args=st.dictionaries(st.sampled_from(["x", "y"]), VALUES),
     later=st.integers(-4, 4),
 )
 def test_whatever_a_child_covers_its_parent_covers(
-    *, family: tuple[Grant, Grant], names: dict[str, str], env: str, zone: Zone, args: dict[str, Any], later: int
+    *, family: tuple[Grant, Grant], names: dict[str, str], place: dict[str, str], zone: Zone, args: dict[str, Any], later: int
 ) -> None:
     parent, child = family
     action = replace(ACTION, args=args, **names)
-    target = Target(name=names["target"], env=env)
+    target = Target(name=names["target"], **place)
     if not wider(parent, child) and not fault(child, action, target, zone, NOW + later):
         assert fault(parent, action, target, zone, NOW + later) == ""
 
@@ -135,6 +136,8 @@ def test_a_child_that_is_as_wide_as_its_parent_is_within_it() -> None:
         {"targets": ("t", "u")},
         {"envs": ()},
         {"envs": ("e", "prod")},
+        {"regions": ()},
+        {"regions": ("", "r")},
         {"ceiling": Zone.RED},
         {"uses": 4},
         {"budget_micros": 10},

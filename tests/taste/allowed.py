@@ -6,7 +6,7 @@ from __future__ import annotations
 BROAD: dict[str, tuple[int, str]] = {
     "src/flyball/core/guard.py": (1, "where a plug's fault becomes a value: an intent must be settled whatever the plug does"),
     "src/flyball/backends/engine_asyncio.py": (1, "one session's fault must not stop the engine; it is logged and looked at again"),
-    "src/flyball/backends/policy_regopy.py": (1, "whatever the foreign engine raises is a deny; the thread must answer the next question"),
+    "src/flyball/backends/policy_native.py": (1, "whatever is wrong with the engine is a deny, never an action"),
     "src/flyball/backends/store/writer.py": (1, "the writing thread must answer every future of a batch, whatever went wrong"),
     "src/flyball/faces/cli/main.py": (1, "a user never sees a traceback; --debug shows it"),
 }
@@ -83,7 +83,7 @@ REACH: dict[str, tuple[Files, str]] = {
     "uvloop": (("faces/cli/*", "compose.py"), "who starts the server"),
     "click": (("faces/cli/*",), "the terminal's framework stays in the terminal's face"),
     "jinja2": (("faces/*", "views/*"), "pages and reports"),
-    "regopy": (("backends/policy_regopy.py",), "one file, replaced as a whole"),
+    "regopy": ((), "the tests compare with it; the product has an engine of its own"),
     "cryptography": (
         ("backends/*", "rego/jose/*", "rego/pki/*"),
         "signing and keys are plugs; the rules know only bytes; policies check tokens and certificates",

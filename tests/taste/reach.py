@@ -86,7 +86,7 @@ CHECKS = (
         fine={
             "src/flyball/model/x.py": "from collections.abc import Mapping\nfrom flyball.model.ids import Doc\n",
             "src/flyball/rules/x.py": "import hashlib\nfrom . import zone\n",
-            "src/flyball/rego/x.py": "import json\nfrom flyball.rego import plan\n",
+            "src/flyball/rego/x.py": "import json\nfrom flyball.rego import tree\n",
         },
     ),
     Check(

@@ -243,6 +243,7 @@ class Inbox:
             kinds=tuple(name for name in agent.kinds if name in self.plugs.kinds),
             targets=targets,
             envs=agent.envs,
+            regions=agent.regions or tuple(sorted({rules.catalogue[one].region for one in targets})),
             ceiling=agent.ceiling,
             uses=agent.max_steps,
             budget_micros=agent.budget_micros,

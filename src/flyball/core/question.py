@@ -26,6 +26,7 @@ def question(action: Action, facts: Facts, session: Session, agent: Agent | None
     if spec is None or target is None:
         raise LookupError(f"{action.id}: policy is not asked about unknown kinds or targets")
     left = facts.budget_cap - facts.budget.spent - facts.budget.held if facts.budget else 0
+    plan: Doc = {"digest": session.plan[0] if session.plan else "", "approved": _approved(session, facts)}
     return {
         "schema": 1,
         "now": facts.now,
@@ -37,29 +38,19 @@ def question(action: Action, facts: Facts, session: Session, agent: Agent | None
             "chain": [one.agent for one in facts.chain[1:]],
             "depth": grant.depth if grant else 0,
         },
-        "session": {
-            "id": session.id,
-            "trigger": session.trigger,
-            "steps": session.step,
-            "plan": {"digest": session.plan[0] if session.plan else "", "approved": _approved(session, facts)},
-        },
+        "session": {"id": session.id, "trigger": session.trigger, "steps": session.step, "plan": plan},
         "grant": {
             "id": grant.id if grant else "",
             "kinds": list(grant.kinds) if grant else [],
             "targets": list(grant.targets) if grant else [],
             "env": list(grant.envs) if grant else [],
+            "regions": list(grant.regions) if grant else [],
             "ceiling": grant.ceiling.value if grant else "green",
             "uses_left": facts.uses_left,
             "expires_in_s": grant.expires_at - facts.now if grant else 0,
         },
         "kind": before["kind"] if before else _kind(action, spec),
-        "target": {
-            "name": target.name,
-            "env": target.env,
-            "region": target.region,
-            "sensitivity": target.sensitivity,
-            "known": True,
-        },
+        "target": {"name": target.name, "env": target.env, "region": target.region, "sensitivity": target.sensitivity, "known": True},
         "call": {
             "args": _thawed(action.args),
             "digest": action.digest,

@@ -67,7 +67,7 @@ class Record:
             "hypothesis": action.hypothesis,
             "evidence": list(action.evidence),
             "provenance": {at: [one.origin, one.integrity.name.lower(), one.endorsed] for at, one in action.provenance.items()},
-            "policy": [facts.policy_digest, policy.rule, policy.effect, policy.reason] if policy else [facts.policy_digest],
+            "policy": [facts.policy_digest, policy.rule, policy.effect, policy.reason, policy.asked] if policy else [facts.policy_digest],
             "grant": facts.chain[0].id if facts.chain else "",
             "level": facts.level,
         }

@@ -44,6 +44,7 @@ class Grant:
     kinds: tuple[str, ...]
     targets: tuple[str, ...]
     envs: tuple[str, ...]
+    regions: tuple[str, ...] = ("",)  # "": targets of which no region is known
     ceiling: Zone
     uses: int
     budget_micros: int
@@ -96,6 +97,7 @@ class Agent:
     kinds: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     envs: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()  # none: those of its targets
     ceiling: Zone = Zone.RED
     max_steps: int = 40
     max_s: float = 3600.0

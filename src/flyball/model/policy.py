@@ -20,3 +20,4 @@ class PolicyAnswer:
     factor: str = "none"
     obligations: tuple[str, ...] = ()
     constraints: Doc = field(default_factory=dict)
+    asked: str = ""  # names the question, or is the foreign engine's own id of its decision

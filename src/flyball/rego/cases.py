@@ -2,6 +2,7 @@
 
 `cases/base.yaml` holds named inputs; each but `base` is merged over `base`. Every other file is a list of
 `{name, like, change, expect}`: `change` is merged over the input named by `like`; a key whose value is `DROP` is removed.
+`of: change` asks the rules about changes alone, as they are asked about a file.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 DROP = "<drop>"
-Ask = Callable[[Mapping[str, Any]], Mapping[str, object]]
+Ask = Callable[[Mapping[str, Any], str], Mapping[str, object]]
+"""Gives the answer to a question; the second operand is what the case is `of`, empty where it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +42,14 @@ def run(files: Mapping[str, Any], ask: Ask) -> Iterator[CaseResult]:
 
 def _well_formed(case: Any, base: Mapping[str, Any]) -> bool:
     keys = {"name", "like", "expect"}
-    if not isinstance(case, Mapping) or not keys <= case.keys() <= {*keys, "change"}:
+    if not isinstance(case, Mapping) or not keys <= case.keys() <= {*keys, "change", "of"}:
         return False
-    return case["like"] in base and isinstance(case["expect"], Mapping) and bool(case["expect"])
+    return case.get("of", "change") == "change" and case["like"] in base and isinstance(case["expect"], Mapping) and bool(case["expect"])
 
 
 def _run_one(file: str, case: Mapping[str, Any], base: Mapping[str, Any], ask: Ask) -> CaseResult:
     question = merge(merge(base.get("base", {}), base.get(case["like"], {})), case.get("change", {}))
-    answer, expect = ask(question), case["expect"]
+    answer, expect = ask(question, case.get("of", "")), case["expect"]
     wrong = [key for key in expect if key not in answer or answer[key] != expect[key]]
     expected = {key: expect[key] for key in wrong}
     got = {key: answer.get(key) for key in {*wrong, "reason"}} if wrong else {}

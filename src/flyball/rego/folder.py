@@ -5,24 +5,20 @@ The folder holds `*.rego` (Rego v1, also in folders below), `data.yaml` (the tab
 """
 
 import hashlib
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from flyball.rego.source import Finding
+from flyball.rego.error import Mistake, Place, Refused
 
-
-class FolderError(Exception):
-    """A folder that cannot be read as policies. `finding` says where and why."""
-
-    def __init__(self, finding: Finding) -> None:
-        super().__init__(finding.what)
-        self.finding = finding
+CODE = "rego_load_error"
+MOST_ALIASES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +35,18 @@ class Folder:
     digest: str
 
 
+def of_bundle(modules: Mapping[str, str], data: Mapping[str, Any], schema: bytes = b"") -> Folder:
+    """What somebody else has packed, as a folder without cases."""
+    texts = [(name, text.encode()) for name, text in sorted(modules.items())]
+    tables = json.dumps(data, sort_keys=True, separators=(",", ":")).encode()
+    return Folder(modules, data, {}, {}, _digest([*texts, ("data.json", tables), ("input.schema.json", schema)]))
+
+
 def read_folder(folder: Path, schema: bytes = b"") -> Folder:
     """Reads `folder`; the digest covers its modules, tables and cases, and `schema`.
 
     Raises:
-        FolderError: it cannot be read, holds no module, or a YAML file is malformed.
+        Refused: it cannot be read, holds no module, or a YAML file is malformed.
     """
     try:
         texts = {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.rego"))}
@@ -51,23 +54,60 @@ def read_folder(folder: Path, schema: bytes = b"") -> Folder:
         shapes = {path.name: path.read_bytes() for path in sorted(folder.glob("data.schema.json"))}
         cases = {f"cases/{path.name}": path.read_bytes() for path in sorted(folder.glob("cases/*.yaml"))}
     except OSError as fault:
-        why = fault.strerror or "it cannot be read"
-        raise FolderError(Finding(str(folder), 0, 0, "the policies cannot be read", why, "check the folder")) from fault
+        raise _refused(str(folder), 0, 0, f"the policies cannot be read: {fault.strerror or fault}", "check the folder") from fault
     if not texts:
-        fix = "run `flyball init`, or name the folder that holds the policies"
-        raise FolderError(Finding(str(folder), 0, 0, "no policies", "without a policy every action is denied", fix))
-    digest = hashlib.sha256()
-    for name, raw in [*texts.items(), *tables.items(), *shapes.items(), *cases.items(), ("input.schema.json", schema)]:
-        digest.update(f"{name}\0{len(raw)}\0".encode() + raw)
+        fix = "run `flyball init`, or name the folder that holds the policies: without a policy every action is denied"
+        raise _refused(str(folder), 0, 0, "no policies", fix)
+    named = [*texts.items(), *tables.items(), *shapes.items(), *cases.items(), ("input.schema.json", schema)]
     modules = {name: _decoded(name, raw) for name, raw in texts.items()}
     data = {name: _mapping(name, _parsed(name, raw)) for name, raw in {**tables, **shapes}.items()}
     parsed = {name: _parsed(name, raw) for name, raw in cases.items()}
-    name = f"sha256:{digest.hexdigest()}"
-    return Folder(modules, data.get("data.yaml", {}), data.get("data.schema.json", {}), parsed, name)
+    return Folder(modules, data.get("data.yaml", {}), data.get("data.schema.json", {}), parsed, _digest(named))
+
+
+def read_document(name: str, raw: bytes) -> Any:
+    """One file of YAML or JSON as plain values, without nulls: a null counts as true in Rego. Several documents are a list.
+
+    Raises:
+        Refused: it is malformed, or holds a value that JSON does not have.
+    """
+    try:
+        found = [_plain(name, without_nulls(one)) for one in yaml.load_all(_decoded(name, raw), _Loader)]
+    except yaml.YAMLError as fault:
+        raise _malformed(name, fault) from fault
+    except RecursionError as fault:
+        raise _refused(name, 1, 1, "nested too deeply, or within itself", "write it flat") from fault
+    return found[0] if len(found) == 1 else [one for one in found if one is not None]
+
+
+def without_nulls(value: Any) -> Any:
+    """A document without what is null: a key whose value is null is as good as none."""
+    if isinstance(value, dict):
+        return {name: without_nulls(held) for name, held in value.items() if held is not None}
+    if isinstance(value, list):
+        return [without_nulls(held) for held in value if held is not None]
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _digest(files: Iterable[tuple[str, bytes]]) -> str:
+    digest = hashlib.sha256()
+    for name, raw in files:
+        digest.update(f"{name}\0{len(raw)}\0".encode() + raw)
+    return f"sha256:{digest.hexdigest()}"
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain YAML in which no key may stand twice: only the last one would count, unseen."""
+    """Plain YAML in which no key may stand twice: only the last one would count, unseen. Few aliases, lest they multiply each other."""
+
+    aliases = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Composes a node, or refuses one alias too many."""
+        if self.check_event(yaml.AliasEvent):
+            self.aliases += 1
+            if self.aliases > MOST_ALIASES:
+                raise yaml.MarkedYAMLError(problem=f"more than {MOST_ALIASES} aliases", problem_mark=self.get_mark())
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - yaml's own signature
         """Builds a mapping, or refuses its second equal key."""
@@ -79,31 +119,36 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _refused(file: str, row: int, col: int, what: str, fix: str) -> Refused:
+    return Refused([Mistake(Place(file, row, col), CODE, what, fix)])
+
+
 def _decoded(name: str, raw: bytes) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError as fault:
-        line = raw[: fault.start].count(b"\n") + 1
-        raise FolderError(Finding(name, line, 1, "not UTF-8", "the file has a broken character", "save it as UTF-8")) from fault
+        row = raw[: fault.start].count(b"\n") + 1
+        raise _refused(name, row, 1, "not UTF-8: the file has a broken character", "save it as UTF-8") from fault
 
 
 def _parsed(name: str, raw: bytes) -> Any:
     try:
-        parsed = yaml.load(_decoded(name, raw), _Loader)  # noqa: S506 - it is a SafeLoader
-        return _plain(name, parsed)
-    except yaml.MarkedYAMLError as fault:
-        mark = fault.problem_mark
-        line, col = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        why = str(fault.problem or "it cannot be read")
-        raise FolderError(Finding(name, line, col, "malformed YAML", why, "correct the file")) from fault
+        return _plain(name, yaml.load(_decoded(name, raw), _Loader))  # noqa: S506 - it is a SafeLoader
     except yaml.YAMLError as fault:
-        raise FolderError(Finding(name, 1, 1, "malformed YAML", "it cannot be read", "correct the file")) from fault
+        raise _malformed(name, fault) from fault
+
+
+def _malformed(name: str, fault: yaml.YAMLError) -> Refused:
+    mark = fault.problem_mark if isinstance(fault, yaml.MarkedYAMLError) else None
+    row, col = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    why = str(getattr(fault, "problem", "") or "it cannot be read")
+    return _refused(name, row, col, f"malformed YAML: {why}", "correct the file")
 
 
 def _mapping(name: str, value: Any) -> Mapping[str, Any]:
     if isinstance(value, dict):
         return value
-    raise FolderError(Finding(name, 1, 1, "no tables", "the file is no mapping of names to tables", "correct the file"))
+    raise _refused(name, 1, 1, "no tables: the file is no mapping of names to tables", "correct the file")
 
 
 def _plain(name: str, value: Any) -> Any:
@@ -118,4 +163,4 @@ def _plain(name: str, value: Any) -> Any:
         return value
     what = f"a value that policies cannot read: {value!r}"
     why = "keys are texts; values are texts, numbers, booleans, lists, mappings or times with a zone; never null"
-    raise FolderError(Finding(name, 1, 1, what, why, "quote the text, or give the time a zone (2026-12-24T00:00:00Z)"))
+    raise _refused(name, 1, 1, what, f"{why}: quote the text, or give the time a zone (2026-12-24T00:00:00Z)")

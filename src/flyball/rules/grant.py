@@ -22,6 +22,7 @@ def fault(grant: Grant, action: Action, target: Target, zone: Zone, now: float) 
         action.kind not in grant.kinds,
         action.target not in grant.targets,
         target.env not in grant.envs,
+        target.region not in grant.regions,
         RANK[zone] > RANK[grant.ceiling],
     )
     if not any(broken):
@@ -33,6 +34,7 @@ def fault(grant: Grant, action: Action, target: Target, zone: Zone, now: float) 
         f"kind {action.kind!r} is not in grant {grant.id}",
         f"target {action.target!r} is not in grant {grant.id}",
         f"environment {target.env!r} is not in grant {grant.id}",
+        f"region {target.region!r} is not in grant {grant.id}",
         f"{zone} is above the ceiling {grant.ceiling} of grant {grant.id}",
     )[broken.index(True)]
 
@@ -79,6 +81,7 @@ def wider(parent: Grant, child: Grant) -> str:
         (not child.kinds or not set(child.kinds) <= set(parent.kinds), "kinds are not a subset"),
         (not child.targets or not set(child.targets) <= set(parent.targets), "targets are not a subset"),
         (not child.envs or not set(child.envs) <= set(parent.envs), "environments are not a subset"),
+        (not child.regions or not set(child.regions) <= set(parent.regions), "regions are not a subset"),
         (RANK[child.ceiling] > RANK[parent.ceiling], "the zone ceiling is higher"),
         (child.uses > parent.uses, "it has more uses"),
         (child.budget_micros > parent.budget_micros, "its budget is larger"),

@@ -45,6 +45,7 @@ def _row(
         (spec is None, f"the kind {kind} is not enabled"),
         (place is None, f"the catalogue has no {target}"),
         (place is not None and env not in agent.envs, f"{agent.name} may not act in {env}"),
+        (place is not None and bool(agent.regions) and place.region not in agent.regions, f"{agent.name} may not act in that region"),
     ):
         if no:
             why, may = words, False

@@ -2,6 +2,7 @@
 # a red zone asks. Every rule below is written so that a missing fact or a missing table denies or asks.
 package flyball
 
+import data.flyball.change
 import rego.v1
 
 default answer := {
@@ -58,6 +59,17 @@ answer := {
 # Ranks have two digits each, so that every engine sorts them alike.
 reasons(findings) := concat("; ", [finding[2] | some finding in sort(findings)])
 
+# What the change itself would bring about.
+deny contains finding if {
+	changes
+	some finding in change.deny
+}
+
+red contains finding if {
+	changes
+	some finding in change.red
+}
+
 # Named for every answer: another check may hold an action that policy allows, and then people are asked as well.
 approvers := {"group": group, "quorum": quorum, "factor": factor}
 
@@ -68,6 +80,11 @@ quorum := max([finding[3] | some finding in red])
 default factor := "none"
 
 factor := data.approvals.destructive.factor if input.kind.destructive
+
+factor := data.approvals.destructive.factor if {
+	some finding in change.red
+	finding[4] == data.approvals.destructive.factor
+}
 
 group := data.approvals.group[class]
 

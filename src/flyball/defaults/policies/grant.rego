@@ -26,6 +26,10 @@ deny contains [13, "grant.env", sprintf("the grant does not hold the environment
 	not input.target.env in input.grant.env
 }
 
+deny contains [13, "grant.region", sprintf("the grant does not hold the region %s", [input.target.region]), 0, "none"] if {
+	not input.target.region in input.grant.regions
+}
+
 deny contains [14, "grant.used", "the grant has no uses left", 0, "none"] if {
 	not input.grant.uses_left > 0
 }
@@ -68,8 +72,10 @@ deny contains [20, "isolation.level", sprintf("%s needs stronger isolation than 
 	input.kind.name,
 	input.sandbox.level,
 ]), 0, "none"] if {
-	not input.sandbox.level in isolation
+	not isolated
 }
+
+isolated if input.sandbox.level in isolation
 
 least := data.confidence.kind[input.kind.name]
 
@@ -81,12 +87,16 @@ deny contains [21, "confidence.deny", sprintf("a confidence of %v is too low for
 	input.call.confidence,
 	input.kind.name,
 ]), 0, "none"] if {
-	not input.call.confidence >= least.deny
+	not sure_enough
 }
+
+sure_enough if input.call.confidence >= least.deny
 
 red contains [70, "confidence.ask", sprintf("a confidence of %v is below the floor for %s", [
 	input.call.confidence,
 	input.kind.name,
 ]), 1, "none"] if {
-	not input.call.confidence >= least.ask
+	not sure
 }
+
+sure if input.call.confidence >= least.ask

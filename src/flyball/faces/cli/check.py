@@ -1,4 +1,4 @@
-"""Checks of files before they are used: `policy`, `runbook`, `schema`. They load the server's own readers and need no server."""
+"""Checks of files before they are used: `runbook`, `schema`. They load the server's own readers and need no server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 folder_ = click.argument("folder", type=click.Path(path_type=Path), required=False, metavar="[DIR]")
 
 
-def _folder(desk: Desk, folder: Path | None, name: str) -> Path:
+def folder_of(desk: Desk, folder: Path | None, name: str) -> Path:
     """Give the folder that was named, or the project's. Raises NotFound."""
     found = folder
     if found is None:
@@ -31,51 +31,6 @@ def _folder(desk: Desk, folder: Path | None, name: str) -> Path:
     if not found.is_dir():
         raise NotFound(f"there is no folder {found}", "", "flyball init makes a project that has one")
     return found
-
-
-@click.group(cls=Nouns)
-def policy() -> None:
-    """Check policies and run their cases."""
-
-
-@policy.command("check")
-@folder_
-@pass_desk
-def policy_check(desk: Desk, folder: Path | None) -> None:
-    """Load policies as the server would: source, compiler, tables, cases."""
-    from flyball.backends import policy_regopy
-
-    place = _folder(desk, folder, "policies")
-    try:
-        loaded = policy_regopy.load(place)
-    except policy_regopy.PolicyError as fault:
-        raise BadInput(fault.what, fault.why, fault.fix) from fault
-    doc = {"folder": str(place), "rules": loaded.count, "digest": loaded.digest}
-    loaded.close()
-    if not show.dumped(desk, doc):
-        click.echo(f"ok\t{doc['rules']} rules\t{doc['digest']}")
-
-
-@policy.command("test")
-@folder_
-@pass_desk
-def policy_test(desk: Desk, folder: Path | None) -> None:
-    """Run the cases of the policies and list them."""
-    from flyball.backends import policy_regopy
-
-    place = _folder(desk, folder, "policies")
-    try:
-        loaded = policy_regopy.load(place)
-    except policy_regopy.PolicyError as fault:
-        raise BadInput(fault.what, fault.why, fault.fix) from fault
-    try:
-        results = policy_regopy.run_cases(loaded, place)
-    finally:
-        loaded.close()
-    rows = [{"file": one.file, "name": one.name, "passed": one.passed} for one in results]
-    columns: list[show.Column] = [("", lambda row: "ok" if row["passed"] else "FAIL"), ("file", "file"), ("case", "name")]
-    show.table(desk, columns, rows, "no cases")
-    show.say(f"{len(rows)} cases, {sum(not one.passed for one in results)} failed")
 
 
 @click.group(cls=Nouns)
@@ -91,7 +46,7 @@ def runbook_check(desk: Desk, folder: Path | None) -> None:
 
     Rows that are never reached, missing else, actions without an undo that are not marked irreversible, unknown kinds.
     """
-    place = _folder(desk, folder, "runbooks")
+    place = folder_of(desk, folder, "runbooks")
     found = runbook_findings(place, known_kinds())
     rows = [{"file": one.file, "at": one.pointer, "what": one.what, "fix": one.fix} for one in found]
     count = len(list(place.glob("*.yaml")))

@@ -127,11 +127,19 @@ def _brains(whole: Whole) -> Found:
 
 
 def _policy(whole: Whole) -> Found:
-    from flyball.backends import policy_regopy
+    from flyball.backends.clock import SystemClock
+    from flyball.compose import shelved
 
-    loaded = policy_regopy.load(whole.folder / whole.project.policies)
-    loaded.close()
-    return Found("policy", ok=loaded.count > 0, detail=f"{loaded.count} rules, all cases pass")
+    shelf = shelved(whole, SystemClock().mono)
+    try:
+        if shelf.opa is not None:
+            shelf.opa.refresh()
+            fix = "start it, or mend policy.url in flyball.yaml"
+            detail = shelf.opa.fault or f"{shelf.opa.count} modules in OPA"
+            return Found("policy", ok=shelf.opa.count > 0, detail=detail, fix="" if shelf.opa.count else fix)
+        return Found("policy", ok=shelf.native.count > 0, detail=f"{shelf.native.count} rules, all cases pass")
+    finally:
+        shelf.close()
 
 
 def _runbooks(whole: Whole) -> Found:

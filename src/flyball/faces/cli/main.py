@@ -46,7 +46,7 @@ TABLE = {
         "freeze": ("stop:freeze", "Stop all work, an agent, a target or a kind; works with the server down."),
         "thaw": ("stop:thaw", "Lift a freeze for a while."),
         "audit": ("prove:audit", "Verify, follow, export and prove the log."),
-        "policy": ("check:policy", "Check policies and run their cases."),
+        "policy": ("policy:policy", "Check, test, explain and replay policies."),
         "runbook": ("check:runbook", "Check runbooks."),
         "keys": ("give:keys", "Create, list and revoke keys."),
         "agents": ("look:agents", "List and show agents."),

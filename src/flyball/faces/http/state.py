@@ -38,7 +38,7 @@ def house_faults(house: TheHouse) -> list[str]:
     plugs = house.plugs
     faults = []
     if not plugs.policy.count:
-        faults.append("0 policies are loaded")
+        faults.append(getattr(plugs.policy, "fault", "") or "0 policies are loaded")
     if plugs.box.level.value == "none":
         faults.append("no isolation level passed its self-test")
     if not plugs.kinds:

@@ -1,0 +1,132 @@
+# What a change would bring about, whoever makes it: an agent's call and a file of a person meet the same rules.
+# `flyball policy check --input-format` asks `flyball.change.answer` about a file; the door asks it by `flyball.answer`.
+#
+# These rules read `input.call.args` by shape, whatever the kind:
+#   plan       what `terraform show -json` prints
+#   manifests  a list of Kubernetes objects
+#   scale      {was, to, type}: how many nodes of which type
+#   datasets   a list of {name, use, encrypted}; use is training, retrieval or anything else
+#   index      {name, region, datasets}: a retrieval index and the names of what it is made of
+#   and everything beside these as one thing that is set up: `ingress`, `instance_type`, `labels`, ...
+package flyball.change
+
+import rego.v1
+
+# A thing is what a change touches: at = its name, verbs = what happens to it, before and after = its attributes.
+things := array.concat(array.concat(planned, manifests), [{
+	"at": input.target.name,
+	"type": input.kind.name,
+	"verbs": ["apply"],
+	"labels": object.get(input.call.args, "labels", {}),
+	"before": {},
+	"after": object.remove(input.call.args, ["plan", "manifests"]),
+}])
+
+planned := [thing |
+	some one in input.call.args.plan.resource_changes
+	after := object.get(one.change, "after", {})
+	thing := {
+		"at": one.address,
+		"type": one.type,
+		"verbs": one.change.actions,
+		"labels": object.union(labels(object.get(one.change, "before", {})), labels(after)),
+		"before": object.get(one.change, "before", {}),
+		"after": after,
+	}
+]
+
+labels(attributes) := object.union(object.get(attributes, "tags", {}), object.get(attributes, "labels", {}))
+
+manifests := [thing |
+	some one in input.call.args.manifests
+	thing := {
+		"at": sprintf("%s/%s", [one.kind, object.get(one, ["metadata", "name"], "")]),
+		"type": one.kind,
+		"verbs": ["apply"],
+		"labels": object.get(one, ["metadata", "labels"], {}),
+		"before": {},
+		"after": object.get(one, "spec", {}),
+	}
+]
+
+live := [thing |
+	some thing in things
+	some verb in ["apply", "create", "update"]
+	verb in thing.verbs
+]
+
+gone := [thing |
+	some thing in things
+	"delete" in thing.verbs
+]
+
+deny contains [60, "change.unreadable", "the plan is not what `terraform show -json` prints", 0, "none"] if {
+	input.call.args.plan
+	not readable
+}
+
+deny contains [60, "change.unreadable", "the manifests are not Kubernetes objects", 0, "none"] if {
+	input.call.args.manifests
+	not legible
+}
+
+legible if count(manifests) == count(input.call.args.manifests)
+
+readable if count(planned) == count(input.call.args.plan.resource_changes)
+
+# Production is what the table calls so by name. Where being production is the stricter side, an unknown environment counts as it.
+production if data.environments[input.target.env] == "prod"
+
+strict if not relaxed
+
+relaxed if data.environments[input.target.env] == "other"
+
+# The answer about a file: the same findings, with nothing of an agent, a grant or a kind in them. No answer denies.
+answer := {
+	"effect": "deny",
+	"zone": "red",
+	"reason": reasons(deny),
+	"rule": min(deny)[1],
+	"approvers": {"group": group, "quorum": 1, "factor": "none"},
+	"obligations": [],
+	"constraints": {},
+} if {
+	count(deny) > 0
+}
+
+answer := {
+	"effect": "ask",
+	"zone": "red",
+	"reason": reasons(red),
+	"rule": min(red)[1],
+	"approvers": {"group": group, "quorum": max([finding[3] | some finding in red]), "factor": factor},
+	"obligations": [],
+	"constraints": {},
+} if {
+	count(deny) == 0
+	count(red) > 0
+}
+
+answer := {
+	"effect": "allow",
+	"zone": "green",
+	"reason": sprintf("no rule objects to %d changes", [count(things) - 1]),
+	"rule": "change.fine",
+	"approvers": {"group": group, "quorum": 1, "factor": "none"},
+	"obligations": [],
+	"constraints": {},
+} if {
+	count(deny) == 0
+	count(red) == 0
+}
+
+reasons(findings) := concat("; ", [finding[2] | some finding in sort(findings)])
+
+group := data.approvals.group.prod
+
+default factor := "none"
+
+factor := data.approvals.destructive.factor if {
+	some finding in red
+	finding[4] == data.approvals.destructive.factor
+}
