@@ -71,7 +71,11 @@ MISTAKES = [
         "allow_action[true] { input.x }",
         [("a.rego:3:1: rego_parse_error: `if` keyword is required before rule body", "in Rego v1 it is allow_action[true] if {")],
     ),
-    ("a syntax error", "p if input.x ==\n", [("a.rego:5:1: rego_parse_error: unexpected eof token: expected a term", "")]),
+    (
+        "a syntax error",
+        "p if input.x ==\n",
+        [("a.rego:3:16: rego_parse_error: unexpected eof token: expected a term", "a term is missing before it")],
+    ),
     (
         "a rule that needs itself",
         "p if p",
@@ -279,8 +283,10 @@ MISTAKES = [
         "p := count(1)",
         [
             (
-                "a.rego:3:6: rego_type_error: count: invalid argument(s): have (number), "
-                "want (any<array[any], object[any: any], set[any], string>)",
+                (
+                    "a.rego:3:6: rego_type_error: count: invalid argument(s): have (number), "
+                    "want (any<array[any], object[any: any], set[any], string>)"
+                ),
                 "1 is number, and any<array[any], object[any: any], set[any], string> is wanted",
             )
         ],

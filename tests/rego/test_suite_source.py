@@ -1,6 +1,7 @@
 """OPA's compliance suite, from source: parsed, checked, planned and run by this engine, as `test_suite_plan` runs OPA's own plans."""
 
 import pytest
+
 from rego.suite import NOT_APPLICABLE, PASSED, find_archive, judged
 from rego.test_suite_plan import APART, MISSED
 
