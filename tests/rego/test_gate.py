@@ -254,6 +254,26 @@ MISTAKES = [
         [("a.rego:3:6: rego_type_error: function count has arity 1, got 3 arguments", "give it 1 argument")],
     ),
     (
+        "a captured result inside a term",
+        "p := startswith(input.x, input.y, z) if z := true",
+        [("a.rego:3:6: rego_type_error: function startswith has arity 2, got 3 arguments", "give it 2 arguments")],
+    ),
+    (
+        "a rule used before a variable of its name",
+        "q := 1\np if { q == 1; q := 2 }",
+        [("a.rego:4:16: rego_compile_error: var q referenced above", "give one of them another name")],
+    ),
+    (
+        "a variable of the wrong type as an operand",
+        'p if { x := 1; startswith(x, "a") }',
+        [
+            (
+                "a.rego:3:16: rego_type_error: startswith: invalid argument(s): have (number, string), want (string, string)",
+                "x is number, and string is wanted",
+            )
+        ],
+    ),
+    (
         "too few arguments",
         'p if startswith("a")',
         [("a.rego:3:6: rego_type_error: function startswith has arity 2, got 1 argument", "give it 2 arguments")],
@@ -577,6 +597,7 @@ def test_a_local_hides_a_rule_and_an_import() -> None:
         ("p if data.grants[input.user]", ""),
         ("p if { k := input.k; data.grants[k].x }", ""),
         ("p if { some x in q }\nq contains 1", ""),
+        ('p if { some x in q.xs }\nq := {"xs": [1]}', ""),
         ("p if { some x in input.xs; x }", ""),
     ],
 )

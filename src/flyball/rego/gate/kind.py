@@ -48,15 +48,13 @@ def _order(root: Node, graph: Graph) -> list[Names]:
     done: dict[Names, None] = {}
     for node in root.below():
         waiting = [(node.path, iter(graph.get(node.path, ())))]
-        seen = {node.path}
         while waiting:
             name, others = waiting[-1]
-            following = next((one for one in others if one not in done and one not in seen), None)
+            following = next((one for one in others if one not in done), None)
             if following is None:
                 done[name] = None
                 waiting.pop()
             else:
-                seen.add(following)
                 waiting.append((following, iter(graph.get(following, ()))))
     return list(done)
 
