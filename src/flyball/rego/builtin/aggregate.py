@@ -1,10 +1,10 @@
 """What a collection comes to: counts, sums, extremes, order, membership."""
 
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 from flyball.rego.builtin.desk import builtin, mistyped
-from flyball.rego.builtin.number import is_number, mul, plus
+from flyball.rego.builtin.number import add, is_number, multiply
 from flyball.rego.type import ANY, ARRAY, BOOLEAN, NUMBER, OBJECT, SET, STRING, array, one_of, set_of
 from flyball.rego.value import UNDEFINED, Set, compare, equal, key, ordered
 
@@ -24,21 +24,21 @@ def count(collection: Any) -> int:
 @builtin("sum", _NUMBERS, NUMBER)
 def total(numbers: Any) -> int | float:
     """The sum; 0 where there are none."""
-    found: int | float = _reduced("sum", plus, numbers, 0)
+    found: int | float = _reduced("sum", add, numbers, 0)
     return found
 
 
 @builtin("product", _NUMBERS, NUMBER)
 def product(numbers: Any) -> int | float:
     """The product; 1 where there are none."""
-    found: int | float = _reduced("product", mul, numbers, 1)
+    found: int | float = _reduced("product", multiply, numbers, 1)
     return found
 
 
 def _reduced(name: str, how: Any, numbers: Any, start: int) -> Any:
     if type(numbers) not in {list, Set} or not all(map(is_number, numbers)):
         raise mistyped(name, numbers)
-    return reduce(how, numbers if type(numbers) is list else ordered(numbers), start)
+    return reduce(partial(how, name), numbers if type(numbers) is list else ordered(numbers), start)
 
 
 @builtin("max", _SEVERAL, ANY)

@@ -37,7 +37,7 @@ class World:
 
     def chance(self, what: str) -> random.Random:
         """A generator that depends on the seed and on what it is for."""
-        return random.Random(f"{self.seed}:{what}")  # noqa: S311 - it must be repeatable; nothing secret is drawn from it
+        return random.Random(f"{self.seed}:{what}".encode(errors="surrogatepass"))  # noqa: S311 - it must be repeatable; nothing secret is drawn from it
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,8 +64,8 @@ class Writer:
             self._several("[]", [("", one) for one in (value if kind is list else ordered(value))], depth)
         elif kind is dict:
             between = '": ' if self.spread else '":'
-            names = sorted((name if type(name) is str else Writer(self.name).text(unkey(name)), held) for name, held in value.items())
-            self._several("{}", [(written(name)[:-1] + between, held) for name, held in names], depth)
+            names = {name if type(name) is str else Writer(self.name).text(unkey(name)): held for name, held in value.items()}
+            self._several("{}", [(written(name)[:-1] + between, names[name]) for name in sorted(names)], depth)
         else:
             self._put({True: "true", False: "false", None: "null"}[value])
 

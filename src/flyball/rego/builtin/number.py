@@ -75,6 +75,21 @@ def _reckon(name: str, how: Callable[[Decimal, Decimal], Decimal], left: Any, ri
     return number(how(exact(left), exact(right)))
 
 
+def add(name: str, left: Any, right: Any) -> int | float:
+    """The sum of two operands of the builtin `name`."""
+    if type(left) is int and type(right) is int:
+        return left + right
+    return _reckon(name, _EXACT.add, left, right)
+
+
+def multiply(name: str, left: Any, right: Any) -> int | float:
+    """The product of two operands of the builtin `name`."""
+    if type(left) is int and type(right) is int:
+        small(name, left, right)
+        return left * right
+    return _reckon(name, _EXACT.multiply, left, right)
+
+
 @builtin("plus", _TWO, NUMBER)
 def plus(left: Any, right: Any) -> int | float:
     """The sum."""
@@ -102,10 +117,7 @@ def minus(left: Any, right: Any) -> Any:
 @builtin("mul", _TWO, NUMBER)
 def mul(left: Any, right: Any) -> int | float:
     """The product."""
-    if type(left) is int and type(right) is int:
-        small("mul", left, right)
-        return left * right
-    return _reckon("mul", _EXACT.multiply, left, right)
+    return multiply("mul", left, right)
 
 
 @builtin("div", _TWO, NUMBER)

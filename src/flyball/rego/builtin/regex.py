@@ -112,7 +112,7 @@ def _matches(name: str, pattern: str, text: str, most: int = -1) -> Iterator[Any
         at = stop
         if stop == start:
             at = stop + 1
-            while at < len(raw) and raw[at] & 0xC0 == 0x80:  # noqa: PLR2004 - inside of a character of UTF-8
+            while at < len(raw) and raw[at] & 0xC0 == 0x80:  # noqa: PLR2004 - the bits of a byte inside of a character
                 at += 1
         if stop > start or start != end:
             count += 1
@@ -187,7 +187,7 @@ def _group(found: Any) -> Callable[[re.Match[str]], str]:
         if part[1]:
             return "$"
         name = part[2] or part[3]
-        place = int(name) if name.isascii() and name.isdigit() and len(name) < 9 else names.get(name, -1)  # noqa: PLR2004 - as in Go
+        place = int(name) if name.isascii() and name.isdigit() and len(name) < 9 else names.get(name, -1)  # noqa: PLR2004 - what Go takes for a number
         return from_octets(found[place] or b"") if 0 <= place <= found.re.groups else ""
 
     return text
