@@ -84,7 +84,10 @@ REACH: dict[str, tuple[Files, str]] = {
     "click": (("faces/cli/*",), "the terminal's framework stays in the terminal's face"),
     "jinja2": (("faces/*", "views/*"), "pages and reports"),
     "regopy": (("backends/policy_regopy.py",), "one file, replaced as a whole"),
-    "cryptography": (("backends/*",), "signing and keys are plugs; the rules know only bytes"),
+    "cryptography": (
+        ("backends/*", "rego/jose/*", "rego/pki/*"),
+        "signing and keys are plugs; the rules know only bytes; policies check tokens and certificates",
+    ),
     "sqlite3": (("backends/*",), "the store is a plug"),
     "opentelemetry": (("backends/*",), "telemetry is a plug"),
     "prometheus_client": (("faces/*", "backends/*"), "metrics are a face"),

@@ -3,7 +3,20 @@
 from flyball.rego.builtin import World
 from flyball.rego.error import Fault, Mistake, OverLimit, Refused, RegoError
 from flyball.rego.limit import Limits
-from flyball.rego.policy import Policy, compile_plan
+from flyball.rego.policy import Policy, compile, compile_plan, compile_query  # noqa: A004 - it is called as `rego.compile`
 from flyball.rego.value import UNDEFINED
 
-__all__ = ["UNDEFINED", "Fault", "Limits", "Mistake", "OverLimit", "Policy", "Refused", "RegoError", "World", "compile_plan"]
+__all__ = [
+    "UNDEFINED",
+    "Fault",
+    "Limits",
+    "Mistake",
+    "OverLimit",
+    "Policy",
+    "Refused",
+    "RegoError",
+    "World",
+    "compile",
+    "compile_plan",
+    "compile_query",
+]

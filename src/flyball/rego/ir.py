@@ -294,3 +294,38 @@ def walk(blocks: tuple[Block, ...]) -> Iterator[Stmt]:
         for stmt in block:
             yield stmt
             yield from walk(inner(stmt))
+
+
+def targets(stmt: Stmt) -> tuple[Local, ...]:
+    """The locals that a statement itself sets or resets; not those whose value it adds to."""
+    if isinstance(stmt, Scan):
+        return (stmt.key, stmt.value)
+    if isinstance(stmt, Call | CallDynamic):
+        return (stmt.result,)
+    target = getattr(stmt, "target", None)
+    return () if target is None else (target,)
+
+
+READS: Final = ("source", "key", "value", "a", "b", "array", "object", "set", "path", "args")
+
+
+def operands(stmt: Stmt) -> tuple[Operand, ...]:
+    """What a statement itself reads, a value that it adds to included."""
+    if isinstance(stmt, Scan):
+        return (stmt.source,)
+    if isinstance(stmt, With):
+        return (stmt.local, stmt.value)
+    found: list[Operand] = []
+    for name in READS:
+        held = getattr(stmt, name, None)
+        found += held if isinstance(held, tuple) else [] if held is None else [held]
+    return tuple(found)
+
+
+def mutated(stmt: Stmt) -> Local | None:
+    """The local whose value a statement adds to."""
+    if isinstance(stmt, ArrayAppend):
+        return stmt.array
+    if isinstance(stmt, ObjectInsert | ObjectInsertOnce):
+        return stmt.object
+    return stmt.set if isinstance(stmt, SetAdd) else None

@@ -6,18 +6,22 @@ change the data, hand in other data: nothing is copied or kept between evaluatio
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 from flyball.rego import ir
 from flyball.rego.builtin import World
 from flyball.rego.code import Compiled, generate
-from flyball.rego.error import Fault, OverLimit
+from flyball.rego.error import Fault, Mistake, OverLimit, Refused
+from flyball.rego.front import parse_body, parse_module
 from flyball.rego.limit import NOW, Limits, Meter
-from flyball.rego.read import read
-from flyball.rego.run import Memory
-from flyball.rego.value import UNDEFINED, Set, Value
+from flyball.rego.planner import build
+from flyball.rego.read import parsed_plan, read
+from flyball.rego.run import Memory, view
+from flyball.rego.trace import Recorder, Trace, lines
+from flyball.rego.tree import Module, Var
+from flyball.rego.value import UNDEFINED, Set, Value, plain
 
 DEFAULT: Final = Limits()
 EMPTY: Final[Mapping[str, Value]] = MappingProxyType({})
@@ -33,17 +37,16 @@ class Policy:
         limits: what one evaluation may cost.
     """
 
-    __slots__ = ("_blank", "_named", "digest", "entrypoints", "limits", "program", "strict")
+    __slots__ = ("_compiled", "_traced", "digest", "entrypoints", "limits", "program", "strict")
 
     def __init__(self, program: ir.Program, digest: str, *, strict: bool, limits: Limits) -> None:
-        compiled: Compiled = generate(program, strict=strict)
+        self._compiled = generate(program, strict=strict)
+        self._traced: Compiled | None = None  # made when it is first asked for; twice at the same time does no harm
         self.program = program
         self.digest = digest
         self.strict = strict
         self.limits = limits
-        self.entrypoints = tuple(compiled.plans)
-        self._blank = compiled.blank
-        self._named = {f"data.{name.replace('/', '.')}": plan for name, plan in compiled.plans.items()} | compiled.plans
+        self.entrypoints = tuple(plan.name for plan in program.plans)
 
     def eval(
         self,
@@ -68,15 +71,53 @@ class Policy:
         world: World | None = None,
     ) -> list[Value]:
         """Everything that the entrypoint's plan adds to its results: one object per answer of a query."""
-        plan = self._named.get(entrypoint)
+        return self._asked(self._compiled, entrypoint, (input, data), World() if world is None else world, None)
+
+    def explain(
+        self,
+        entrypoint: str,
+        input: Value = UNDEFINED,  # noqa: A002 - a document of Rego has this name
+        data: Mapping[str, Value] = EMPTY,
+        world: World | None = None,
+    ) -> Trace:
+        """The same evaluation with its reasons. A fault that ends it is told, not raised."""
+        if self._traced is None:
+            self._traced = generate(self.program, strict=self.strict, traced=True)
+        world = World() if world is None else world
+        recorder, result, fault = Recorder(self._traced.charts), UNDEFINED, ""
+        try:
+            found = self._asked(self._traced, entrypoint, (input, data), world, recorder)
+            result = found[0].get(RESULT, UNDEFINED) if found else UNDEFINED
+        except Fault as ended:
+            fault = f"{ended.code}: {ended.what}"
+        return Trace(
+            entrypoint=entrypoint,
+            policy=self.digest,
+            input=digest(plain(input)) if input is not UNDEFINED else "",
+            data=digest(plain(data)),
+            now_ns=world.now_ns,
+            seed=world.seed,
+            result=result,
+            fault=fault,
+            rules=recorder.asked(),
+            reached=recorder.reached(),
+            lines=lines(self._traced.charts),
+            printed=tuple(world.printed),
+        )
+
+    def _asked(
+        self, compiled: Compiled, entrypoint: str, documents: tuple[Value, Mapping[str, Value]], world: World, trace: Recorder | None
+    ) -> list[Value]:
+        plan = compiled.plans.get(entrypoint) or compiled.plans.get(_path(entrypoint))
         if plan is None:
             raise Fault(f"there is no entrypoint {entrypoint}: {', '.join(self.entrypoints) or 'the policy has none'}")
+        given, data = documents
         held = data if type(data) is dict else dict(data)
         meter, outer = Meter(self.limits), NOW.meter
-        memory: Memory = [meter, World() if world is None else world, None, input, held, None, *self._blank]
+        memory: Memory = [meter, world, None, given, held, view(given), trace, *compiled.blank]
         NOW.meter = meter
         try:
-            found = plan(memory, input, held)
+            found = plan(memory)
             measure(found, self.limits)
         except RecursionError:
             raise OverLimit("values or calls are nested too deeply") from None
@@ -109,8 +150,76 @@ def measure(value: Value, limits: Limits) -> None:
         level = below
 
 
+def compile(  # noqa: A001 - it is called as `rego.compile`
+    modules: Mapping[str, str],
+    *,
+    entrypoints: Iterable[str] = (),
+    schema: Mapping[str, Any] | None = None,
+    strict: bool = False,
+    limits: Limits = DEFAULT,
+) -> Policy:
+    """The policy that a set of Rego v1 files says.
+
+    Args:
+        modules: file name -> text.
+        entrypoints: what will be asked, `pkg/rule` or `data.pkg.rule`; where none is named, every package and every rule of a plain name.
+        schema: a JSON Schema of the input: fields that it does not have are refused.
+        strict: whether a builtin's error ends the evaluation, instead of making its call undefined.
+        limits: what one evaluation may cost.
+
+    Raises:
+        Refused: the set has mistakes; it holds all that were found.
+    """
+    parsed = parse(modules)
+    named = [_path(one) for one in entrypoints] or every(parsed)
+    program = build(parsed, named, schema=schema)
+    return Policy(program, digest(dict(modules), sorted(named), strict), strict=strict, limits=limits)
+
+
+def compile_query(modules: Mapping[str, str], query: str, *, strict: bool = False, limits: Limits = DEFAULT) -> Policy:
+    """A query over a set of files, as the entrypoint `eval`: a list with an object of the query's variables for every answer."""
+    program = build(parse(modules), query=parse_body("query", query))
+    return Policy(program, digest(dict(modules), query, strict), strict=strict, limits=limits)
+
+
 def compile_plan(plan: Mapping[str, Any] | bytes, *, strict: bool = False, limits: Limits = DEFAULT) -> Policy:
     """The policy that OPA made into a plan (`opa build -t plan`, plan.json). Raises Refused."""
-    whole = json.loads(plan) if isinstance(plan, bytes) else plan
-    text = json.dumps(whole, sort_keys=True, separators=(",", ":"))
-    return Policy(read(whole), f"sha256:{hashlib.sha256(text.encode()).hexdigest()}", strict=strict, limits=limits)
+    whole = parsed_plan(plan)
+    return Policy(read(whole), digest(whole, strict), strict=strict, limits=limits)
+
+
+def parse(modules: Mapping[str, str]) -> list[Module]:
+    """The trees of a set of files; raises Refused with the mistakes of all of them."""
+    parsed: list[Module] = []
+    mistakes: list[Mistake] = []
+    for file, text in modules.items():
+        try:
+            parsed.append(parse_module(file, text))
+        except Refused as fault:
+            mistakes += fault.mistakes
+    if mistakes:
+        raise Refused(mistakes)
+    return parsed
+
+
+def every(modules: Iterable[Module]) -> list[str]:
+    """All packages, and all rules that have a plain name and take no operands."""
+    found: dict[str, None] = {}
+    for module in modules:
+        package = "/".join(module.package)
+        found[package] = None
+        for rule in module.rules:
+            if rule.args is None and isinstance(rule.name, Var):
+                found[f"{package}/{rule.name.name}"] = None
+    return list(found)
+
+
+def _path(entrypoint: str) -> str:
+    """An entrypoint as OPA names it."""
+    return entrypoint.removeprefix("data.").replace(".", "/") if "/" not in entrypoint else entrypoint
+
+
+def digest(*parts: Any) -> str:
+    """`sha256:` and the hash of a text that says all of this."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return f"sha256:{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()}"

@@ -7,6 +7,7 @@ call and break is checked here, so that what is made from the result cannot go w
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from flyball.rego import ir
@@ -16,6 +17,7 @@ from flyball.rego.error import NOWHERE, Mistake, Place, Refused
 Fields = Mapping[str, Any]
 CODE: Final = "rego_compile_error"
 DEEPEST: Final = 200  # blocks within blocks; OPA's planner makes a handful
+DIGITS: Final = 4_000  # of a whole number; Python writes no more than 4,300
 MOST_LOCALS: Final = 1_000_000
 
 
@@ -29,21 +31,24 @@ class _Fault(Exception):
 
 def read(plan: Fields | bytes | str) -> ir.Program:
     """The program that a plan says; raises Refused with everything that is wrong with it."""
+    whole = parsed_plan(plan)
     try:
-        return _Reader(_parsed(plan)).program()
+        return _Reader(whole).program()
     except _Fault as fault:
         raise Refused([fault.mistake]) from None
     except RecursionError:
         raise Refused([Mistake(NOWHERE, CODE, "the plan is nested too deeply")]) from None
 
 
-def _parsed(plan: Fields | bytes | str) -> Fields:
-    if isinstance(plan, bytes | str):
-        try:
-            plan = json.loads(plan)
-        except ValueError as fault:
-            raise _Fault(f"the plan is no JSON: {fault}") from None
-    return _object(plan, "the plan")
+def parsed_plan(plan: Fields | bytes | str) -> Fields:
+    """A plan, from its text where that is what there is; raises Refused."""
+    try:
+        whole = json.loads(plan) if isinstance(plan, bytes | str) else plan
+    except (ValueError, RecursionError) as fault:
+        raise Refused([Mistake(NOWHERE, CODE, f"the plan is no JSON: {fault}")]) from None
+    if not isinstance(whole, Mapping):
+        raise Refused([Mistake(NOWHERE, CODE, "the plan is no object")])
+    return whole
 
 
 def _object(value: Any, what: str) -> Fields:
@@ -79,9 +84,12 @@ def number(text: str) -> int | float:
         return int(text)
     except ValueError:
         found = float(text)
-    if not math.isfinite(found):
-        raise ValueError(f"{text} is no number of JSON")
-    return found
+    if math.isfinite(found):
+        return found
+    exact = Decimal(text)
+    if not exact.is_finite() or exact.adjusted() > DIGITS:
+        raise ValueError(f"{text} is too large")
+    return int(exact)
 
 
 class _Reader:

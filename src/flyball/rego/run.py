@@ -1,7 +1,7 @@
 """What generated code calls at run time: the slow half of look-ups, scans, changed documents, conflicts. The fast half stands in the code.
 
 A **memory** is a list that belongs to one pair of input and data: the meter, the world, the memory it was forked from, input, data, the
-trace, then one place for every rule, `NEVER` until the rule has been asked.
+input as a dict, the trace, then one place for every rule, `NEVER` until the rule has been asked.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,7 +12,7 @@ from flyball.rego.limit import Meter
 from flyball.rego.value import UNDEFINED, Set, Value, equal, key, ordered, unkey
 
 NEVER: Final = object()  # the place of a rule that has not been asked
-METER, WORLD, PARENT, INPUT, DATA, TRACE, FIRST = range(7)
+METER, WORLD, PARENT, INPUT, DATA, VIEW, TRACE, FIRST = range(8)
 Memory = list[Any]
 Dispatch = dict[tuple[str, ...], tuple[Callable[..., Value], int, int]]  # path -> function, its place in a memory or 0, its operands
 
@@ -107,6 +107,47 @@ def conflict(what: str, place: Place) -> NoReturn:
     raise Conflict(what, place)
 
 
+def snapshot(found: Any) -> Any:
+    """What is gone through, as it is now: the loop may add to it."""
+    return found if found is UNDEFINED else list(found)
+
+
+def made(mine: dict[int, Value], value: Value) -> Value:
+    """Notes that this call made a value."""
+    mine[id(value)] = value
+    return value
+
+
+def append_mine(mine: dict[int, Value], target: Value, value: Value, place: Place) -> None:
+    """Adds to the end of an array that this call made."""
+    if type(target) is not list or id(target) not in mine:
+        raise Conflict("an array that was made elsewhere cannot be changed", place)
+    target.append(value)
+
+
+def add_mine(mine: dict[int, Value], target: Value, value: Value, place: Place) -> None:
+    """Adds to a set that this call made, or that has the member already."""
+    if type(target) is not Set or (id(target) not in mine and value not in target):
+        raise Conflict("a set that was made elsewhere cannot be changed", place)
+    target.add(value)
+
+
+def insert_mine(mine: dict[int, Value], target: Value, name: Value, value: Value, place: Place) -> None:
+    """Sets a key of an object that this call made; in any other, it must have the same value already."""
+    if type(target) is dict and id(target) in mine:
+        target[key(name)] = value
+    elif type(target) is not dict or not equal(target.get(key(name), UNDEFINED), value):
+        raise Conflict("object keys must be unique", place)
+
+
+def insert_once_mine(mine: dict[int, Value], target: Value, name: Value, value: Value, place: Place) -> None:
+    """Sets a key that an object does not have; where it has it, or another call made the object, it must have the same value already."""
+    if type(target) is dict and id(target) in mine:
+        insert_once(target, name, value, place)
+    else:
+        insert_mine(mine, target, name, value, place)
+
+
 def insert(target: dict[Any, Value], name: Value, value: Value) -> None:
     """Sets a key of an object."""
     target[key(name)] = value
@@ -130,9 +171,11 @@ def merge(upper: Value, lower: Value) -> Value:
 
 
 def overlay(document: Value, path: tuple[str, ...], value: Value) -> Value:
-    """The document with `value` at the path. Only the objects along the path are copied."""
+    """The document with `value` at the path, unchanged for an undefined one. Only the objects along the path are copied."""
     if not path:
         return value
+    if value is UNDEFINED:
+        return document
     copy = dict(document) if type(document) is dict else {}
     copy[path[0]] = overlay(copy.get(path[0]), path[1:], value)
     return copy
@@ -146,7 +189,13 @@ def fork(memory: Memory, given: Value, data: Value, never: Memory) -> Memory:
             return outer
         outer = outer[PARENT]
     memory[METER].spend(1 + len(never) // 16)
-    return [memory[METER], memory[WORLD], memory, given, data, memory[TRACE], *never]
+    return [memory[METER], memory[WORLD], memory, given, data, view(given), memory[TRACE], *never]
+
+
+def view(given: Value) -> dict[Any, Value]:
+    """The input as a dict: what `get` finds in it is what `dot` finds, for a string."""
+    kind = type(given)
+    return given if kind is dict else given.held if kind is Set else {}
 
 
 def dispatch(table: Dispatch, memory: Memory, path: Iterable[Value], args: tuple[Value, ...]) -> Value:

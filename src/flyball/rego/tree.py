@@ -92,9 +92,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """`$"a {x} b"`: strings and terms in turn."""
+    """`$"a {x} b"`: strings and terms, never an empty string; an `Expr` only where `with` is written: `$"{x with input as 1}"`."""
 
-    parts: tuple["str | Term", ...]
+    parts: tuple["str | Term | Expr", ...]
     place: Place = field(default=NOWHERE, compare=False)
 
 
@@ -153,6 +153,15 @@ Body: TypeAlias = tuple[Expr, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Annotation:
+    """One `# METADATA` block. `scope` is rule, document, package or subpackages; `fields` are those that `rego.metadata.rule` gives."""
+
+    scope: str
+    fields: Mapping[str, Any]
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One rule as written.
 
@@ -165,7 +174,7 @@ class Rule:
         body: empty where none is written.
         otherwise: the `else` branch: a rule with the same name and args, its own value and body.
         default: `default p := v`.
-        metadata: the parsed YAML of the `# METADATA` block right above; empty where there is none.
+        annotations: the `# METADATA` blocks above it, of scope rule and document, nearest first.
     """
 
     name: Var | Ref
@@ -176,8 +185,13 @@ class Rule:
     body: Body = ()
     otherwise: "Rule | None" = None
     default: bool = False
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    annotations: tuple[Annotation, ...] = ()
     place: Place = field(default=NOWHERE, compare=False)
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The annotations of scope rule nearest above it; empty where there are none."""
+        return next((one.fields for one in self.annotations if one.scope == "rule"), {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +211,6 @@ class Module:
     package: tuple[str, ...]
     imports: tuple[Import, ...] = ()
     rules: tuple[Rule, ...] = ()
-    annotations: tuple[Mapping[str, Any], ...] = ()
+    annotations: tuple[Annotation, ...] = ()
     text: str = field(default="", compare=False)
     place: Place = field(default=NOWHERE, compare=False)

@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from flyball.rego.builtin.desk import builtin, mistyped, unfit
+from flyball.rego.decode import blame, from_octets, octets, standard, url
 from flyball.rego.error import BuiltinFault
 from flyball.rego.type import BOOLEAN, STRING, array, object_of, one_of, set_of
 from flyball.rego.value import Set, ordered
@@ -17,20 +18,6 @@ from flyball.rego.value import Set, ordered
 _ONE = (STRING,)
 _STANDARD: Final = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _NO_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-
-
-def octets(text: str) -> bytes:
-    """The bytes of a string, as Go holds it. A surrogate that stands for no byte becomes the replacement character."""
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        halves = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        return halves.encode()
-
-
-def from_octets(raw: bytes) -> str:
-    """The string of some bytes."""
-    return raw.decode("utf-8", "surrogateescape")
 
 
 @builtin("base64.encode", _ONE, STRING)
@@ -44,13 +31,14 @@ def base64_decode(text: Any) -> str:
     """The text of base64, which must be padded."""
     if type(text) is not str:
         raise mistyped("base64.decode", text)
-    return _unbased("base64.decode", text)
+    with blame("base64.decode"):
+        return from_octets(standard(text))
 
 
 @builtin("base64.is_valid", _ONE, BOOLEAN)
 def base64_is_valid(text: Any) -> bool:
     """Whether it is padded base64; false for what is no string."""
-    return type(text) is str and _STANDARD.fullmatch(_joined(text)) is not None
+    return type(text) is str and _STANDARD.fullmatch(text.replace("\r", "").replace("\n", "")) is not None
 
 
 @builtin("base64url.encode", _ONE, STRING)
@@ -70,33 +58,14 @@ def base64url_decode(text: Any) -> str:
     """The text of base64 for URLs, padded or not."""
     if type(text) is not str:
         raise mistyped("base64url.decode", text)
-    padded = text
-    if not text.endswith("="):
-        if len(octets(text)) % 4 == 1:
-            raise BuiltinFault(f"base64url.decode: illegal base64url string: {text[:100]}")
-        padded += "=" * (-len(octets(text)) % 4)
-    if "+" in text or "/" in text:
-        raise BuiltinFault(f"base64url.decode: illegal base64 data at input byte {min(text.find(mark) % (1 << 62) for mark in '+/')}")
-    return _unbased("base64url.decode", padded.replace("-", "+").replace("_", "/"))
+    with blame("base64url.decode"):
+        return from_octets(url(text))
 
 
 def _raw(name: str, text: Any) -> bytes:
     if type(text) is not str:
         raise mistyped(name, text)
     return octets(text)
-
-
-def _joined(text: str) -> str:
-    """Without line ends, which Go's decoder passes over."""
-    return text.replace("\r", "").replace("\n", "")
-
-
-def _unbased(name: str, text: str) -> str:
-    joined = _joined(text)
-    if not _STANDARD.fullmatch(joined):
-        bad = re.match(r"[A-Za-z0-9+/]*", joined)
-        raise BuiltinFault(f"{name}: illegal base64 data at input byte {bad.end() if bad else 0}")
-    return from_octets(base64.b64decode(joined))
 
 
 @builtin("hex.encode", _ONE, STRING)

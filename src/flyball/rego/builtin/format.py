@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from flyball.rego.builtin.desk import LETTERS, builtin, mistyped, too_large
-from flyball.rego.builtin.encode import octets
 from flyball.rego.builtin.print import digits, quoted, shown
+from flyball.rego.decode import octets
 from flyball.rego.type import ARRAY, STRING
 
 _INDEX: Final = r"\[[^\]]*\]|\["

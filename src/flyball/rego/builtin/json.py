@@ -3,22 +3,19 @@
 import json
 import re
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any, Final
 
+from flyball.rego import decode
 from flyball.rego.builtin.desk import LETTERS, builtin, mistyped, too_large, unfit
-from flyball.rego.builtin.encode import octets
 from flyball.rego.builtin.print import digits
+from flyball.rego.decode import DEPTH
 from flyball.rego.error import BuiltinFault, OverLimit
 from flyball.rego.type import ANY, BOOLEAN, STRING, object_of
 from flyball.rego.value import Set, name_of, ordered, unkey
 
-_DIGITS: Final = 4_000
-DEPTH: Final = 200  # how deep a document may be nested, so that nothing that goes through it runs out of stack
 _OPTIONS: Final = object_of(STRING, ANY, {"indent": STRING, "prefix": STRING, "pretty": BOOLEAN})
 # Go's encoder hides what could end a script, and writes bytes that are no UTF-8 as the replacement character.
 _HIDDEN: Final = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
-_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _quoted: Final[Callable[[str], str]] = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -128,7 +125,7 @@ def is_valid(text: Any) -> bool:
     """Whether it is JSON text; false for what is no string."""
     try:
         if type(text) is str:
-            json.loads(text, parse_float=len, parse_int=len, parse_constant=_no_number)
+            json.loads(text, parse_float=len, parse_int=len, parse_constant=decode.no_number)
     except (ValueError, RecursionError):
         return False
     return type(text) is str
@@ -141,54 +138,14 @@ def loaded(name: str, text: str) -> Any:
         BuiltinFault: it is no JSON.
         OverLimit: it is nested too deep.
     """
-    clean = octets(text).decode(errors="replace")
     try:
-        value = json.loads(clean, parse_float=_number, parse_constant=_no_number)
+        return decode.loaded(text)
     except RecursionError as fault:
         raise too_deep(name) from fault
     except ValueError as fault:
         raise BuiltinFault(f"{name}: invalid JSON: {fault}") from fault
-    if clean.count("[") + clean.count("{") > DEPTH:
-        shallow(name, value)
-    return _paired(value) if _SURROGATE.search(clean) else value
-
-
-def shallow(name: str, value: Any) -> None:
-    """Refuses what is nested too deep.
-
-    Raises:
-        OverLimit: `value` is.
-    """
-    layer = [value]
-    for _ in range(DEPTH + 1):
-        layer = [inner for one in layer if type(one) in {dict, list} for inner in (one.values() if type(one) is dict else one)]
-        if not layer:
-            return
-    raise too_deep(name)
 
 
 def too_deep(name: str) -> OverLimit:
     """The fault of a document that is nested too deep."""
     return OverLimit(f"{name}: nested deeper than {DEPTH}")
-
-
-def _number(text: str) -> int | float:
-    found = float(text)
-    if found not in {float("inf"), float("-inf")}:
-        return found
-    if Decimal(text).adjusted() > _DIGITS:
-        raise ValueError(f"the number {text[:40]} is too large")
-    return int(Decimal(text))
-
-
-def _no_number(text: str) -> Any:
-    raise ValueError(f"{text} is no JSON")
-
-
-def _paired(value: Any) -> Any:
-    """With the replacement character for half surrogate pairs, which Go's decoder puts there."""
-    if type(value) is str:
-        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    if type(value) is list:
-        return [_paired(one) for one in value]
-    return {_paired(name): _paired(held) for name, held in value.items()} if type(value) is dict else value

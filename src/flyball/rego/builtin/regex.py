@@ -11,8 +11,8 @@ from typing import Any, Final
 import re2
 
 from flyball.rego.builtin.desk import LETTERS, MEMBERS, builtin, mistyped, too_large
-from flyball.rego.builtin.encode import from_octets, octets
 from flyball.rego.builtin.number import integer
+from flyball.rego.decode import from_octets, octets
 from flyball.rego.error import BuiltinFault
 from flyball.rego.type import BOOLEAN, NUMBER, STRING, array
 

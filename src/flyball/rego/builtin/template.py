@@ -10,10 +10,10 @@ from typing import Any, Final
 from urllib.parse import quote_plus
 
 from flyball.rego.builtin.desk import LETTERS, STEPS, builtin, mistyped, too_large
-from flyball.rego.builtin.encode import from_octets, octets
 from flyball.rego.builtin.format import written
 from flyball.rego.builtin.print import digits
 from flyball.rego.builtin.script import Block, Command, Operand, Pipe, Script, parsed
+from flyball.rego.decode import from_octets, octets
 from flyball.rego.error import BuiltinFault
 from flyball.rego.type import ANY, STRING, object_of
 from flyball.rego.value import plain

@@ -9,9 +9,10 @@ from typing import Any, Final
 import yaml
 
 from flyball.rego.builtin.desk import MEMBERS, builtin, long, mistyped, too_large
-from flyball.rego.builtin.encode import base64_decode, from_octets, octets
+from flyball.rego.builtin.encode import base64_decode
 from flyball.rego.builtin.format import shortest
-from flyball.rego.builtin.json import DEPTH, marshal, too_deep
+from flyball.rego.builtin.json import marshal, too_deep
+from flyball.rego.decode import DEPTH, from_octets, octets
 from flyball.rego.error import BuiltinFault
 from flyball.rego.type import ANY, BOOLEAN, STRING
 from flyball.rego.value import Set, ordered, unkey

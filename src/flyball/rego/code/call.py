@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from flyball.rego import ir
 from flyball.rego.builtin import TABLE
 from flyball.rego.code import node
-from flyball.rego.code.scope import DATA, INPUT, Scope
+from flyball.rego.code.quick import in_place
+from flyball.rego.code.scope import Scope
 from flyball.rego.code.stmt import Maker, Step
 from flyball.rego.run import WORLD
 
@@ -30,13 +31,18 @@ class Caller:
         """Makes one call."""
         if isinstance(stmt, ir.CallDynamic):
             path = node.pair(*(make.read(one, scope) for one in stmt.path))
-            args = node.pair(*(make.read(one, scope) for one in stmt.args))
+            args = node.pair(*(make.read(one, scope) for one in stmt.args[len(ir.DOCUMENTS) :]))
             called = node.call("dispatch", node.name("TABLE"), node.name(scope.memory), path, args)
-            return make.found(stmt.result, called, (*stmt.path, *stmt.args[2:]), scope)
+            return make.found(stmt.result, called, (*stmt.path, *stmt.args[len(ir.DOCUMENTS) :]), scope)
         target = self.funcs.get(stmt.func)
         return self._builtin(make, stmt, scope) if target is None else _func(make, stmt, scope, target)
 
     def _builtin(self, make: Maker, stmt: ir.Call, scope: Scope) -> Step:
+        quick = in_place(make, stmt, scope, strict=self.strict)
+        if quick:
+            variable = scope.name(stmt.result)
+            test = None if quick.sure else node.differ(node.name(variable), node.name("U"))
+            return Step([node.let(variable, quick.value)], test, scope.holds(stmt.result, kind=quick.kind))
         builtin = TABLE[stmt.func]
         args = [make.read(one, scope) for one in stmt.args]
         if builtin.worldly:
@@ -49,14 +55,11 @@ class Caller:
 
 
 def _func(make: Maker, stmt: ir.Call, scope: Scope, target: Target) -> Step:
-    args = [node.name(scope.memory), *(make.read(one, scope) for one in stmt.args)]
-    called = node.call(target.name, *args)
+    args = stmt.args[len(ir.DOCUMENTS) :]
+    called = node.call(target.name, node.name(scope.memory), *(make.read(one, scope) for one in args))
     if not target.place:
-        return make.found(stmt.result, called, stmt.args[2:], scope)
+        return make.found(stmt.result, called, args, scope)
     variable = scope.name(stmt.result)
     known = node.let(variable, node.item(node.name(scope.memory), node.const(target.place)))
     ask = node.when(node.same(node.name(variable), node.name("NEVER")), [node.let(variable, called)])
     return Step([known, ask], node.differ(node.name(variable), node.name("U")), scope.holds(stmt.result))
-
-
-__all__ = ["DATA", "INPUT", "Caller", "Target"]

@@ -1,12 +1,13 @@
 """What is known at one point of a function while it is made. Called by `emit`, `stmt` and `call`."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from flyball.rego import ir
 from flyball.rego.code.node import Code
 
-INPUT, DATA = 0, 1
+INPUT, DATA = ir.DOCUMENTS
+NOTHING: Mapping[int, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,36 +18,72 @@ class Scope:
         sure: locals that hold a value here.
         none: locals that are undefined here.
         base: locals that were looked up in data, step by step.
-        input, data, memory: the Python variables that hold them.
+        kinds: the Python type of locals, where it is known.
+        input, data, view, memory: the Python variables that hold them; `view` is the input as a dict.
     """
 
     sure: frozenset[int]
     none: frozenset[int]
     base: frozenset[int] = frozenset({DATA})
+    kinds: Mapping[int, str] = field(default_factory=lambda: {DATA: "dict"})
     input: str = "l0"
     data: str = "l1"
+    view: str = "q"
     memory: str = "m"
 
     def name(self, local: int) -> str:
         """The variable of a local."""
         return self.input if local == INPUT else self.data if local == DATA else f"l{local}"
 
-    def holds(self, *locals_: int) -> "Scope":
+    def holds(self, *locals_: int, kind: str = "") -> "Scope":
         """After these got a value."""
-        return replace(self, sure=self.sure.union(locals_), none=self.none.difference(locals_), base=self.base.difference(locals_))
+        then = self.maybe(locals_)
+        kinds = {**then.kinds, **dict.fromkeys(locals_, kind)} if kind else then.kinds
+        return replace(then, sure=then.sure.union(locals_), kinds=kinds)
+
+    def is_known(self, *locals_: int) -> "Scope":
+        """Where these turn out to hold a value."""
+        return replace(self, sure=self.sure.union(locals_))
+
+    def is_kind(self, local: ir.Operand, kind: str) -> "Scope":
+        """Where a local turns out to be of a type."""
+        if isinstance(local, ir.Const):
+            return self
+        return replace(self, sure=self.sure | {local}, kinds={**self.kinds, local: kind})
+
+    def kind(self, operand: ir.Operand) -> str:
+        """The Python type of an operand; empty where it is not known."""
+        return type(operand.value).__name__ if isinstance(operand, ir.Const) else self.kinds.get(operand, "")
 
     def maybe(self, locals_: Iterable[int]) -> "Scope":
         """After these may have been changed."""
-        changed = frozenset(locals_)
-        return replace(self, sure=self.sure - changed, none=self.none - changed, base=self.base - changed)
+        lost = frozenset(locals_)
+        kinds = {local: kind for local, kind in self.kinds.items() if local not in lost}
+        return replace(self, sure=self.sure - lost, none=self.none - lost, base=self.base - lost, kinds=kinds)
 
     def without(self, local: int) -> "Scope":
         """After this was made undefined."""
-        return replace(self, sure=self.sure - {local}, none=self.none | {local})
+        then = self.maybe([local])
+        return replace(then, none=then.none | {local})
+
+    def restored(self, local: int, outer: "Scope") -> "Scope":
+        """With what is known of a document that was changed for a while as it is known outside."""
+        then, one = self.maybe([local]), {local}
+        kinds = {**then.kinds, **({local: outer.kinds[local]} if local in outer.kinds else {})}
+        sure, none, base = then.sure | one & outer.sure, then.none | one & outer.none, then.base | one & outer.base
+        return replace(then, sure=sure, none=none, base=base, kinds=kinds)
 
     def knows(self, other: "Scope") -> "Scope":
         """This point's documents with what is known at another."""
-        return replace(self, sure=other.sure, none=other.none, base=other.base)
+        return replace(self, sure=other.sure, none=other.none, base=other.base, kinds=other.kinds)
+
+
+@dataclass(slots=True)
+class Around:
+    """A loop or an inner function that statements stand in. `again`: the variable that, when true after it, leaves what is around it too."""
+
+    loop: bool
+    again: str = ""
 
 
 @dataclass(slots=True)
@@ -54,46 +91,34 @@ class Frame:
     """A block that is being made, and what its end means in Python.
 
     Falling out of the statements made for a block leads to its end, unless `end` says what stands there instead: then whoever reaches the
-    end writes that in place, and there is exactly one who does.
+    end writes that in place.
 
     Attributes:
         parent: the block around it.
+        where: the loops and functions that its end stands in.
         end: makes what stands at the end, in place of falling to it.
+        finish: makes what is done when the block ran to its end, where that is more than its end.
         skip: the variable that, when true, skips what follows the block; made when it is first needed.
         followed: whether anything follows the block that is reached by falling.
-        loop: whether it is the body of a loop.
         clear: whether its end is that of its parent (`with`).
-        again: the variable that, when true, leaves the loop around this loop as well; made when it is first needed.
-        finish: makes what is done when the block ran to its end.
     """
 
     parent: "Frame | None"
+    where: tuple[Around, ...]
     end: Callable[[Scope], Code] | None = None
+    finish: Callable[[Scope], Code] | None = None
     skip: str = ""
     followed: bool = False
-    loop: bool = False
     clear: bool = False
-    again: str = ""
-    finish: Callable[[Scope], Code] | None = None
 
 
 def changed(blocks: Iterable[ir.Block]) -> frozenset[int]:
-    """The locals that these blocks may change."""
-    return frozenset(local for stmt in ir.walk(tuple(blocks)) for local in targets(stmt))
-
-
-def targets(stmt: ir.Stmt) -> tuple[int, ...]:
-    """The locals that a statement itself sets or resets."""
-    if isinstance(stmt, ir.Scan):
-        return (stmt.key, stmt.value)
-    if isinstance(stmt, ir.Call | ir.CallDynamic):
-        return (stmt.result,)
-    target = getattr(stmt, "target", None)
-    return () if target is None else (target,)
+    """The locals that these blocks may set or reset."""
+    return frozenset(local for stmt in ir.walk(tuple(blocks)) for local in ir.targets(stmt))
 
 
 def ways(block: ir.Block) -> tuple[int, bool]:
-    """In how many ways the end of a block is reached (from within a loop counts as many), and whether anything leaves for further out."""
+    """In how many ways the end of a block is reached, and whether anything in it leaves it for further out."""
     found, leaves = _ways(block, (True,))
     open_end = not any(isinstance(stmt, ir.Break | ir.ReturnLocal) for stmt in block)
     return found + open_end, leaves
@@ -117,9 +142,22 @@ def _ways(block: ir.Block, ends: tuple[bool, ...]) -> tuple[int, bool]:
     return found, leaves
 
 
+SURE = ir.Nop | ir.Blocks | ir.Reset | ir.MakeArray | ir.MakeObject | ir.MakeSet | ir.With | ir.Assign
+
+
 def fails(stmt: ir.Stmt) -> bool:
     """Whether a statement by itself may be undefined."""
-    sure = ir.Nop | ir.Blocks | ir.Reset | ir.MakeArray | ir.MakeObject | ir.MakeSet | ir.With
-    return not isinstance(stmt, sure) and not (
-        isinstance(stmt, ir.Assign) or (isinstance(stmt, ir.AssignOnce) and isinstance(stmt.source, ir.Const))
+    return not isinstance(stmt, SURE) and not (isinstance(stmt, ir.AssignOnce) and isinstance(stmt.source, ir.Const))
+
+
+def is_seen(block: ir.Block) -> bool:
+    """Whether the order in which a block is run for members can be seen."""
+    return any(
+        isinstance(stmt, ir.ArrayAppend | ir.ResultAdd) or (isinstance(stmt, ir.Call) and stmt.func == "internal.print")
+        for stmt in ir.walk((block,))
     )
+
+
+def is_read(local: int, block: ir.Block) -> bool:
+    """Whether a block reads a local."""
+    return any(local in ir.operands(stmt) for stmt in ir.walk((block,)))

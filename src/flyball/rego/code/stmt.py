@@ -9,7 +9,7 @@ from flyball.rego import ir
 from flyball.rego.code import node
 from flyball.rego.code.node import Code
 from flyball.rego.code.pool import Names, Pool
-from flyball.rego.code.scope import DATA, INPUT, Scope
+from flyball.rego.code.scope import INPUT, Scope
 from flyball.rego.value import equal
 
 KINDS: Final = {"array": "list", "object": "dict", "set": "Set"}
@@ -34,6 +34,7 @@ class Maker:
         self.pool = pool
         self.names = names
         self.clash = clash  # what a conflict in this function is called
+        self.plain = True  # whether it adds only to values that it surely made
 
     def step(self, stmt: ir.Stmt, scope: Scope) -> Step:
         """Makes one statement."""
@@ -43,9 +44,9 @@ class Maker:
         """An operand's value."""
         if isinstance(operand, ir.Const):
             return self.pool.const(operand.value)
-        if operand not in scope.sure and operand not in {INPUT, DATA}:
-            self.names.unset.add(operand)
-        return node.name(scope.name(operand))
+        if operand not in scope.sure and operand not in ir.DOCUMENTS:
+            self.names.unset.add(scope.name(operand))
+        return self.names.take(scope.name(operand))
 
     def defined(self, operands: tuple[ir.Operand, ...], scope: Scope) -> list[ast.expr]:
         """Conditions under which all these operands are defined."""
@@ -70,16 +71,28 @@ class Maker:
         variable = scope.name(target)
         return Step([node.let(variable, value)], node.differ(node.name(variable), node.name("U")), scope.holds(target))
 
-    def meter(self) -> str:
-        """The variable that holds the meter."""
-        self.names.metered = True
-        return "k"
-
-    def charge(self, steps: ast.expr) -> Code:
+    def charge(self, steps: int) -> Code:
         """Counts steps."""
-        meter = self.meter()
-        over = node.compare(node.attr(node.name(meter), "left"), ast.Lt(), node.const(0))
-        return [node.less(meter, "left", steps), node.when(over, [node.do(node.method(node.name(meter), "refill"))])]
+        meter = self.names.take("k")
+        over = node.compare(node.attr(meter, "left"), ast.Lt(), node.const(0))
+        return [node.less("k", "left", node.const(steps)), node.when(over, [node.do(node.method(meter, "refill"))])]
+
+    def equal(self, left: ir.Operand, right: ir.Operand, scope: Scope) -> ast.expr:
+        """Whether two defined operands are the same, as directly as their types allow."""
+        if isinstance(left, ir.Const):
+            left, right = right, left
+        one, other = self.read(left, scope), self.read(right, scope)
+        if not isinstance(right, ir.Const):
+            return node.call("equal", one, other)
+        kind = type(right.value)
+        if kind is str:
+            return node.compare(one, ast.Eq(), other)
+        if kind is bool or right.value is None:
+            return node.same(one, other)
+        if kind is int or kind is float:
+            same = node.compare(one, ast.Eq(), other)
+            return node.both([same, node.differ(node.call("type", one), node.name("bool"))]) if right.value in {0, 1} else same
+        return node.call("equal", one, other)
 
 
 def _nop(_: Maker, __: ir.Nop, scope: Scope) -> Step:
@@ -94,7 +107,7 @@ def _reset(_: Maker, stmt: ir.Reset, scope: Scope) -> Step:
 def _assign(make: Maker, stmt: ir.Assign, scope: Scope) -> Step:
     value = make.read(stmt.source, scope)
     sure = isinstance(stmt.source, ir.Const) or stmt.source in scope.sure
-    then = scope.holds(stmt.target) if sure else scope.maybe([stmt.target])
+    then = scope.holds(stmt.target, kind=scope.kind(stmt.source)) if sure else scope.maybe([stmt.target])
     return Step([node.let(scope.name(stmt.target), value)], None, then)
 
 
@@ -106,7 +119,7 @@ def _assign_once(make: Maker, stmt: ir.AssignOnce, scope: Scope) -> Step:
         held = make.read(stmt.target, scope.maybe([stmt.target]))
         clash = node.do(node.call("conflict", make.pool.const(make.clash), make.pool.const(stmt.place)))
         code = [
-            node.when(node.same(held, node.name("U")), [put], [node.when(node.no(_equal(make, stmt.target, stmt.source, scope)), [clash])])
+            node.when(node.same(held, node.name("U")), [put], [node.when(node.no(make.equal(stmt.target, stmt.source, scope)), [clash])])
         ]
     return make.guarded((stmt.source,), code, scope, scope.holds(stmt.target))
 
@@ -114,12 +127,16 @@ def _assign_once(make: Maker, stmt: ir.AssignOnce, scope: Scope) -> Step:
 def _dot(make: Maker, stmt: ir.Dot, scope: Scope) -> Step:
     if isinstance(stmt.source, int) and stmt.source in scope.none:
         return Step([], NOT, scope)
-    source, name = make.read(stmt.source, scope), make.read(stmt.key, scope)
-    based = stmt.source in scope.base
-    value = node.call("base_dot" if based else "dot", source, name)
-    if is_text(stmt.key):
+    based, name = stmt.source in scope.base, make.read(stmt.key, scope)
+    if is_text(stmt.key) and stmt.source == INPUT:
+        value = node.method(make.names.take(scope.view), "get", name, node.name("U"))
+    else:
+        source = make.read(stmt.source, scope)
+        slow = node.call("base_dot" if based else "dot", source, name)
         quick = node.method(source, "get", name, node.name("U"))
-        value = quick if stmt.source == DATA else node.choose(node.kind_is(source, "dict"), quick, value)
+        tests = [] if scope.kind(stmt.source) == "dict" else [node.kind_is(source, "dict")]
+        tests += [] if scope.kind(stmt.key) == "str" else [node.kind_is(name, "str")]
+        value = node.choose(node.both(tests), quick, slow) if tests else quick
     step = make.found(stmt.target, value, (), scope)
     return replace(step, scope=replace(step.scope, base=step.scope.base | {stmt.target})) if based else step
 
@@ -133,29 +150,12 @@ def _len(make: Maker, stmt: ir.Len, scope: Scope) -> Step:
     return make.found(stmt.target, node.call("length", make.read(stmt.source, scope)), (), scope)
 
 
-def _make(value: Callable[[], ast.expr]) -> "Handler":
-    def made(_: Maker, stmt: Any, scope: Scope) -> Step:
-        return Step([node.let(scope.name(stmt.target), value())], None, scope.holds(stmt.target))
+def _make(kind: str, value: ast.expr) -> "Handler":
+    def made(make: Maker, stmt: Any, scope: Scope) -> Step:
+        new = value if make.plain else node.call("made", node.name("w"), value)
+        return Step([node.let(scope.name(stmt.target), new)], None, scope.holds(stmt.target, kind=kind))
 
     return made
-
-
-def _equal(make: Maker, left: ir.Operand, right: ir.Operand, scope: Scope) -> ast.expr:
-    """Whether two defined operands are the same, as directly as their types allow."""
-    if isinstance(left, ir.Const):
-        left, right = right, left
-    one, other = make.read(left, scope), make.read(right, scope)
-    if not isinstance(right, ir.Const):
-        return node.call("equal", one, other)
-    kind = type(right.value)
-    if kind is str:
-        return node.compare(one, ast.Eq(), other)
-    if kind is bool or right.value is None:
-        return node.same(one, other)
-    if kind is int or kind is float:
-        same = node.compare(one, ast.Eq(), other)
-        return node.both([same, node.differ(node.call("type", one), node.name("bool"))]) if right.value in {0, 1} else same
-    return node.call("equal", one, other)
 
 
 def _compared(*, wanted: bool) -> "Handler":
@@ -167,8 +167,12 @@ def _compared(*, wanted: bool) -> "Handler":
             return Step([], NOT, scope)
         unknown = isinstance(a, ir.Const) or isinstance(b, ir.Const)
         tests = [] if wanted and unknown else make.defined((a, b), scope)  # what is undefined equals no constant
-        test = _equal(make, a, b, scope)
-        return Step([], node.both([*tests, test if wanted else node.no(test)]), scope.holds(*_locals(a, b)))
+        test = make.equal(a, b, scope)
+        known = scope.is_known(*_locals(a, b))
+        for one, other in ((a, b), (b, a)) if wanted else ():
+            if isinstance(other, ir.Const) and scope.kind(other) not in {"int", "float"}:
+                known = known.is_kind(one, scope.kind(other))
+        return Step([], node.both([*tests, test if wanted else node.no(test)]), known)
 
     return made
 
@@ -178,14 +182,14 @@ def _locals(*operands: ir.Operand) -> tuple[int, ...]:
 
 
 def _is_kind(make: Maker, stmt: ir.IsKind, scope: Scope) -> Step:
-    return Step([], node.kind_is(make.read(stmt.source, scope), KINDS[stmt.kind]), scope.holds(*_locals(stmt.source)))
+    return Step([], node.kind_is(make.read(stmt.source, scope), KINDS[stmt.kind]), scope.is_kind(stmt.source, KINDS[stmt.kind]))
 
 
 def _is_defined(make: Maker, stmt: ir.IsDefined, scope: Scope) -> Step:
     if stmt.source in scope.none:
         return Step([], NOT, scope)
     tests = make.defined((stmt.source,), scope)
-    return Step([], node.both(tests) if tests else None, scope.holds(*_locals(stmt.source)))
+    return Step([], node.both(tests) if tests else None, scope.is_known(stmt.source))
 
 
 def _is_undefined(make: Maker, stmt: ir.IsUndefined, scope: Scope) -> Step:
@@ -196,30 +200,37 @@ def _is_undefined(make: Maker, stmt: ir.IsUndefined, scope: Scope) -> Step:
     return Step([], node.same(make.read(stmt.source, scope), node.name("U")), scope.without(stmt.source))
 
 
-def _array_append(make: Maker, stmt: ir.ArrayAppend, scope: Scope) -> Step:
-    code = [node.do(node.method(make.read(stmt.array, scope), "append", make.read(stmt.value, scope)))]
-    return make.guarded((stmt.array, stmt.value), code, scope, scope.holds(stmt.array))
+def _adds(how: str, quick: Callable[[Maker, Any, list[ast.expr]], ast.stmt]) -> "Handler":
+    """Something that adds to a value: `quick` where the function surely made it, else `how` looks first."""
+
+    def made(make: Maker, stmt: Any, scope: Scope) -> Step:
+        keyed = (stmt.object, stmt.key) if isinstance(stmt, ir.ObjectInsert | ir.ObjectInsertOnce) else ir.operands(stmt)[1:]
+        operands = (*keyed, stmt.value)
+        values = [make.read(one, scope) for one in operands]
+        slow = node.do(node.call(how, node.name("w"), *values, make.pool.const(stmt.place)))
+        return make.guarded(operands, [quick(make, stmt, values) if make.plain else slow], scope, scope)
+
+    return made
 
 
-def _object_insert(make: Maker, stmt: ir.ObjectInsert, scope: Scope) -> Step:
-    target, name, value = (make.read(one, scope) for one in (stmt.object, stmt.key, stmt.value))
-    code = [node.put(target, name, value) if is_text(stmt.key) else node.do(node.call("insert", target, name, value))]
-    return make.guarded((stmt.object, stmt.key, stmt.value), code, scope, scope.holds(stmt.object))
+def _append(_: Maker, __: ir.ArrayAppend, values: list[ast.expr]) -> ast.stmt:
+    return node.do(node.method(values[0], "append", values[1]))
 
 
-def _object_insert_once(make: Maker, stmt: ir.ObjectInsertOnce, scope: Scope) -> Step:
-    operands = (stmt.object, stmt.key, stmt.value)
-    code = [node.do(node.call("insert_once", *(make.read(one, scope) for one in operands), make.pool.const(stmt.place)))]
-    return make.guarded(operands, code, scope, scope.holds(stmt.object))
+def _insert(_: Maker, stmt: ir.ObjectInsert, values: list[ast.expr]) -> ast.stmt:
+    return node.put(*values) if is_text(stmt.key) else node.do(node.call("insert", *values))
+
+
+def _insert_once(make: Maker, stmt: ir.ObjectInsertOnce, values: list[ast.expr]) -> ast.stmt:
+    return node.do(node.call("insert_once", *values, make.pool.const(stmt.place)))
+
+
+def _add(_: Maker, __: ir.SetAdd, values: list[ast.expr]) -> ast.stmt:
+    return node.do(node.method(values[0], "add", values[1]))
 
 
 def _object_merge(make: Maker, stmt: ir.ObjectMerge, scope: Scope) -> Step:
     return make.found(stmt.target, node.call("merge", make.read(stmt.a, scope), make.read(stmt.b, scope)), (stmt.a, stmt.b), scope)
-
-
-def _set_add(make: Maker, stmt: ir.SetAdd, scope: Scope) -> Step:
-    code = [node.do(node.method(make.read(stmt.set, scope), "add", make.read(stmt.value, scope)))]
-    return make.guarded((stmt.set, stmt.value), code, scope, scope.holds(stmt.set))
 
 
 def _result_add(make: Maker, stmt: ir.ResultAdd, scope: Scope) -> Step:
@@ -235,18 +246,18 @@ STEPS: Final[dict[type[ir.Stmt], Handler]] = {
     ir.AssignOnce: _assign_once,
     ir.Dot: _dot,
     ir.Len: _len,
-    ir.MakeArray: _make(lambda: ast.List([], node.LOAD, **node.AT)),
-    ir.MakeObject: _make(lambda: ast.Dict([], [], **node.AT)),
-    ir.MakeSet: _make(lambda: node.call("Set")),
+    ir.MakeArray: _make("list", ast.List([], node.LOAD, **node.AT)),
+    ir.MakeObject: _make("dict", ast.Dict([], [], **node.AT)),
+    ir.MakeSet: _make("Set", node.call("Set")),
     ir.Equal: _compared(wanted=True),
     ir.NotEqual: _compared(wanted=False),
     ir.IsKind: _is_kind,
     ir.IsDefined: _is_defined,
     ir.IsUndefined: _is_undefined,
-    ir.ArrayAppend: _array_append,
-    ir.ObjectInsert: _object_insert,
-    ir.ObjectInsertOnce: _object_insert_once,
+    ir.ArrayAppend: _adds("append_mine", _append),
+    ir.ObjectInsert: _adds("insert_mine", _insert),
+    ir.ObjectInsertOnce: _adds("insert_once_mine", _insert_once),
+    ir.SetAdd: _adds("add_mine", _add),
     ir.ObjectMerge: _object_merge,
-    ir.SetAdd: _set_add,
     ir.ResultAdd: _result_add,
 }

@@ -1,0 +1,190 @@
+"""Walks through a tree: the terms inside a term, the variables of a line. Called by every stage of the gate and by the planner."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from flyball.rego.builtin import TABLE
+from flyball.rego.tree import (
+    Array,
+    Body,
+    Call,
+    Comprehension,
+    Every,
+    Expr,
+    Object,
+    Ref,
+    Rule,
+    Scalar,
+    SetOf,
+    Some,
+    SomeIn,
+    Template,
+    Term,
+    Var,
+)
+
+RESERVED = frozenset({"input", "data"})
+
+
+def parts(term: Term) -> tuple[Term, ...]:
+    """The terms right inside `term` that are evaluated where it stands: none of a comprehension or template, they have a scope of their own."""
+    if isinstance(term, Ref):
+        return (term.head, *term.path)
+    if isinstance(term, Array | SetOf):
+        return term.items
+    if isinstance(term, Object):
+        return tuple(side for pair in term.pairs for side in pair)
+    if isinstance(term, Call):
+        return term.args
+    return ()
+
+
+def inner(term: Term) -> tuple[Term, ...]:
+    """The terms right inside a comprehension's head or a template, which have a scope of their own."""
+    if isinstance(term, Comprehension):
+        return (term.head,) if term.key is None else (term.key, term.head)
+    if isinstance(term, Template):
+        return tuple(part for part in term.parts if not isinstance(part, str))
+    return ()
+
+
+def heads(expr: Expr) -> tuple[Term, ...]:
+    """The terms of a line that are evaluated in its own scope: what it says, the domain it goes through, the values of `with`."""
+    what, given = expr.what, tuple(one.value for one in expr.withs if not names_builtin(one.value))
+    if isinstance(what, Some):
+        return given
+    if isinstance(what, SomeIn):
+        return (*((what.key,) if what.key else ()), what.value, what.domain, *given)
+    if isinstance(what, Every):
+        return (what.domain, *given)
+    return (what, *given)
+
+
+def names_builtin(term: Term) -> bool:
+    """Whether a term is the name of a builtin, as `with f as count` has it. Declared variables have other names by then."""
+    return ".".join(dotted(term)) in TABLE
+
+
+def terms(term: Term) -> Iterator[Term]:
+    """`term` and every term inside it that has the same scope, outer ones first."""
+    yield term
+    for part in parts(term):
+        yield from terms(part)
+
+
+def everything(term: Term) -> Iterator[Term]:
+    """`term` and every term inside it, those in bodies too."""
+    yield term
+    for part in (*parts(term), *inner(term)):
+        yield from everything(part)
+    if isinstance(term, Comprehension):
+        for expr in lines(term.body):
+            for one in heads(expr):
+                yield from everything(one)
+
+
+def lines(body: Body) -> Iterator[Expr]:
+    """Every line of a body and of the `every` inside it; not those of comprehensions, which `everything` enters."""
+    for expr in body:
+        yield expr
+        if isinstance(expr.what, Every):
+            yield from lines(expr.what.body)
+
+
+def all_terms(rule: Rule) -> Iterator[Term]:
+    """Every term of a rule: head, body and those of its `else`."""
+    head = (rule.name, *(rule.args or ()), rule.key, rule.value)
+    for term in head:
+        if term is not None:
+            yield from everything(term)
+    for expr in lines(rule.body):
+        for term in heads(expr):
+            yield from everything(term)
+    if rule.otherwise:
+        yield from all_terms(rule.otherwise)
+
+
+def all_lines(rule: Rule) -> Iterator[Expr]:
+    """Every line of a rule, of its closures and of its `else`, outer ones first."""
+    for expr in lines(rule.body):
+        yield expr
+    for term in all_terms(replace(rule, otherwise=None)):
+        if isinstance(term, Comprehension):
+            yield from lines(term.body)
+    if rule.otherwise:
+        yield from all_lines(rule.otherwise)
+
+
+def variables(term: Term) -> set[str]:
+    """The variables of a term in its own scope, without `input` and `data`."""
+    return {one.name for one in terms(term) if isinstance(one, Var)} - RESERVED
+
+
+def line_variables(expr: Expr) -> set[str]:
+    """The variables of a line in its own scope."""
+    return {name for term in heads(expr) for name in variables(term)}
+
+
+def body_variables(body: Body) -> set[str]:
+    """The variables of a body in its own scope."""
+    return {name for expr in body for name in line_variables(expr)}
+
+
+def closed_over(expr: Expr) -> set[str]:
+    """All variables that stand in the closures of a line: comprehensions, templates and the body of `every`."""
+    found = {name for term in heads(expr) for one in terms(term) for name in _inside(one)}
+    if isinstance(expr.what, Every):
+        found |= {name for line in expr.what.body for name in line_variables(line) | closed_over(line)}
+    return found
+
+
+def _inside(term: Term) -> set[str]:
+    found = {one.name for part in inner(term) for one in everything(part) if isinstance(one, Var)} - RESERVED
+    if isinstance(term, Comprehension):
+        found |= {name for line in term.body for name in line_variables(line) | closed_over(line)}
+    return found
+
+
+def pattern(term: Term) -> Iterator[Var]:
+    """The variables that taking a value apart along `term` binds: those in arrays and in values of objects."""
+    if isinstance(term, Var):
+        yield term
+    elif isinstance(term, Array):
+        for item in term.items:
+            yield from pattern(item)
+    elif isinstance(term, Object):
+        for _, value in term.pairs:
+            yield from pattern(value)
+
+
+def rebuild(term: Term, change: Callable[[Term], Term]) -> Term:
+    """`term` with every term right inside it (of its own scope) changed."""
+    if isinstance(term, Ref):
+        return replace(term, head=change(term.head), path=tuple(map(change, term.path)))
+    if isinstance(term, Array | SetOf):
+        return replace(term, items=tuple(map(change, term.items)))
+    if isinstance(term, Object):
+        return replace(term, pairs=tuple((change(name), change(value)) for name, value in term.pairs))
+    if isinstance(term, Call):
+        return replace(term, args=tuple(map(change, term.args)))
+    return term
+
+
+def ground_prefix(path: tuple[Term, ...]) -> tuple[Scalar, ...]:
+    """The leading scalars of a path."""
+    found: list[Scalar] = []
+    for term in path:
+        if not isinstance(term, Scalar):
+            break
+        found.append(term)
+    return tuple(found)
+
+
+def dotted(term: Term) -> tuple[str, ...]:
+    """The names of a term written in dots (`io.jwt.decode`); empty for anything else."""
+    if isinstance(term, Var):
+        return (term.name,)
+    if isinstance(term, Ref) and isinstance(term.head, Var):
+        names = tuple(part.value for part in term.path if isinstance(part, Scalar) and isinstance(part.value, str))
+        return (term.head.name, *names) if len(names) == len(term.path) else ()
+    return ()

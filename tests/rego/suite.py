@@ -1,0 +1,93 @@
+"""OPA's v1 compliance suite as the judge of this engine: from source, and from OPA's own plans. Used by the tests and by `tools/conformance`.
+
+The cases are not part of this repository: the archive is looked for in `shared/conformance/rego/` beside it (JSON lines: modules, data,
+input, query, OPA's plan, what is wanted).
+"""
+
+import gzip
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from flyball.rego import UNDEFINED, Fault, Policy, Refused, World, compile_plan, compile_query
+from flyball.rego.builtin import REFUSED
+from flyball.rego.front import parse_body
+from flyball.rego.planner.term import ground
+from flyball.rego.value import equal, ordered, plain
+
+WHERE = Path("shared", "conformance", "rego", "cases.jsonl.gz")
+Case = dict[str, Any]
+PASSED = "passed"
+NOT_APPLICABLE = "not applicable"
+
+
+def find_archive() -> Path | None:
+    return next((up / WHERE for up in Path(__file__).resolve().parents if (up / WHERE).is_file()), None)
+
+
+def read_cases(archive: Path) -> Iterator[Case]:
+    with gzip.open(archive, "rt", encoding="utf-8") as lines:
+        yield from map(json.loads, lines)
+
+
+def from_plan(case: Case) -> Policy:
+    return compile_plan(case["plan"], strict=bool(case.get("strict_error")))
+
+
+def from_source(case: Case) -> Policy:
+    modules = {f"module-{number}.rego": text for number, text in enumerate(case.get("modules", ()))}
+    return compile_query(modules, case["query"], strict=bool(case.get("strict_error")))
+
+
+HOW = {"source": from_source, "plan": from_plan}
+
+
+def judge(case: Case, how: str) -> str:
+    """`passed`, `not applicable`, or what was given instead of what was wanted."""
+    try:
+        policy = HOW[how](case)
+    except Refused as refused:
+        return NOT_APPLICABLE if any(name in str(refused) for name in REFUSED) else f"refused: {refused}"
+    given = ground(parse_body("input", case["input_term"])[0].what) if "input_term" in case else case.get("input", UNDEFINED)
+    try:
+        found = plain(policy.results("eval", given, case.get("data") or {}, World(now_ns=time.time_ns())))
+    except Fault as fault:
+        wanted = case.get("want_error_code") or (fault.code if case.get("want_error") else "")
+        return PASSED if fault.code == wanted else f"{fault.code}: {fault}"
+    if case.get("want_error_code") or case.get("want_error"):
+        return f"{found} and no error"
+    return PASSED if equal(_comparable(found, case), _comparable(case["want_plan_result"], case)) else f"{found}"
+
+
+def _comparable(bindings: list[Any], case: Case) -> list[Any]:
+    """The answers in order; their own members too, where the case says that their order does not matter."""
+    if case.get("sort_bindings"):
+        bindings = [{name: ordered(held) if isinstance(held, list) else held for name, held in one.items()} for one in bindings]
+    return ordered(bindings)
+
+
+def table(verdicts: dict[str, dict[str, str]], categories: dict[str, str]) -> str:
+    """A page's table: category, cases, passed from source, passed from plans, not applicable."""
+    lines = ["| category | cases | from source | from OPA's plans | not applicable |", "|---|---|---|---|---|"]
+    rows: dict[str, list[int]] = {}
+    for note, category in categories.items():
+        row = rows.setdefault(category, [0, 0, 0, 0])
+        row[0] += 1
+        row[1] += verdicts["source"][note] == PASSED
+        row[2] += verdicts["plan"][note] == PASSED
+        row[3] += verdicts["plan"][note] == NOT_APPLICABLE
+    rows = {**dict(sorted(rows.items())), "**all**": [sum(column) for column in zip(*rows.values(), strict=True)]}
+    return "\n".join([*lines, *(f"| {name} | {' | '.join(map(str, row))} |" for name, row in rows.items())])
+
+
+def verdicts(archive: Path) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    """How every case is judged, by how it was compiled and by name; and the category of each."""
+    found: dict[str, dict[str, str]] = {how: {} for how in HOW}
+    categories: dict[str, str] = {}
+    for case in read_cases(archive):
+        categories[case["source"]] = case["category"]
+        for how, judged in found.items():
+            judged[case["source"]] = judge(case, how)
+    return found, categories
