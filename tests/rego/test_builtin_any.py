@@ -1,6 +1,7 @@
 """Any builtin with any operands: a value, a documented fault, or a limit; soon; and nothing is changed."""
 
 import math
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -14,11 +15,13 @@ from flyball.rego.value import UNDEFINED, Set, key, name_of
 
 ELSEWHERE = ("io.jwt.", "crypto.", "graphql.", "providers.", "uuid.", "json.match", "json.verify")  # have tests of their own
 OURS = sorted(name for name in TABLE if not name.startswith(ELSEWHERE))
+SOON_S = 2  # of this thread
 # fmt: off
 SAMPLES = (
     "", "a", "1", "-1.5e3", "10Ki", "1.2.3-a.1", "{{.a}}", "{{range .b}}{{.}}{{end}}", "%d %v %[2]*.[1]f", "a/b", "/a/0", "*.{a,b}[!c]",
-    "(a|b)*c$", "10.0.0.0/30", "::/0", "2006-01-02T15:04:05Z", "2024-02-29T01:02:03.5+01:00", "1h2m","Europe/Berlin", "W10=", "5b5d",
-    "UTC", '{"a": [1, {"b": null}]}', "a: &x [1]\nb: *x", "a=b&c=%20", "\ud800", "\udc80", "İßΣ", "[a-", "\\", "9" * 5000, "0x1", "add", "value",
+    "(a|b)*c$", "10.0.0.0/30", "::/0", "2006-01-02T15:04:05Z", "2024-02-29T01:02:03.5+01:00", "1h2m", "W10=", "5b5d",
+    "UTC", "Europe/Berlin", '{"a": [1, {"b": null}]}', "a: &x [1]\nb: *x", "a=b&c=%20", "\ud800", "\udc80", "İßΣ", "[a-", "\\", "9" * 5000,
+    "0x1", "add", "value",
 )
 # fmt: on
 TEXTS = st.one_of(st.text(max_size=12), st.sampled_from(SAMPLES))
@@ -65,7 +68,7 @@ TEXT = Type("string")
 
 def _is_value(value: Any) -> bool:
     if type(value) is list:
-        return all(map(_is_value, value))
+        return all(map(_is_value, value[:1000]))
     if type(value) is Set:
         return all(_is_value(member) and name == key(member) for name, member in value.held.items())
     if type(value) is dict:
@@ -75,15 +78,17 @@ def _is_value(value: Any) -> bool:
 
 def _answer(name: str, operands: list[Any]) -> Any:
     """The answer, or the fault."""
-    one = TABLE[name]
+    one, began = TABLE[name], thread_time()
     try:
         return one.call(*([World(seed=3)] if one.worldly else []), *operands)
     except (BuiltinFault, OverLimit, Conflict) as fault:
         return fault
+    finally:
+        assert thread_time() - began < SOON_S
 
 
 @pytest.mark.parametrize("name", OURS)
-@settings(deadline=2000, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(data=st.data())
 def test_a_builtin_gives_a_value_of_its_type_or_a_documented_fault_and_changes_nothing(name: str, data: st.DataObject) -> None:
     one = TABLE[name]
