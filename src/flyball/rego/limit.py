@@ -68,3 +68,10 @@ class _Now(threading.local):
 
 
 NOW: Final = _Now()
+
+
+def spend(steps: int) -> None:
+    """Counts steps of the evaluation that this thread is in, if it is in one; raises OverLimit."""
+    meter = NOW.meter
+    if meter is not None:
+        meter.spend(steps)

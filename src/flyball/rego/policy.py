@@ -13,7 +13,7 @@ from typing import Any, Final
 from flyball.rego import ir
 from flyball.rego.builtin import World
 from flyball.rego.code import Compiled, generate
-from flyball.rego.error import Fault, Mistake, OverLimit, Refused
+from flyball.rego.error import NOWHERE, Fault, Mistake, OverLimit, Refused
 from flyball.rego.front import parse_body, parse_module
 from flyball.rego.limit import NOW, Limits, Meter
 from flyball.rego.planner import build
@@ -40,7 +40,10 @@ class Policy:
     __slots__ = ("_compiled", "_traced", "digest", "entrypoints", "limits", "program", "strict")
 
     def __init__(self, program: ir.Program, digest: str, *, strict: bool, limits: Limits) -> None:
-        self._compiled = generate(program, strict=strict)
+        try:
+            self._compiled = generate(program, strict=strict)
+        except RecursionError:
+            raise Refused([Mistake(NOWHERE, "rego_compile_error", "the policy is nested too deeply")]) from None
         self._traced: Compiled | None = None  # made when it is first asked for; twice at the same time does no harm
         self.program = program
         self.digest = digest
@@ -80,10 +83,11 @@ class Policy:
         data: Mapping[str, Value] = EMPTY,
         world: World | None = None,
     ) -> Trace:
-        """The same evaluation with its reasons. A fault that ends it is told, not raised."""
+        """The same evaluation with its reasons. A fault that ends it is told, not raised; only documents too deep to be told raise OverLimit."""
         if self._traced is None:
             self._traced = generate(self.program, strict=self.strict, traced=True)
         world = World() if world is None else world
+        told = "" if input is UNDEFINED else _digested(input), _digested(dict(data))
         recorder, result, fault = Recorder(self._traced.charts), UNDEFINED, ""
         try:
             found = self._asked(self._traced, entrypoint, (input, data), world, recorder)
@@ -93,8 +97,8 @@ class Policy:
         return Trace(
             entrypoint=entrypoint,
             policy=self.digest,
-            input=digest(plain(input)) if input is not UNDEFINED else "",
-            data=digest(plain(data)),
+            input=told[0],
+            data=told[1],
             now_ns=world.now_ns,
             seed=world.seed,
             result=result,
@@ -217,6 +221,13 @@ def every(modules: Iterable[Module]) -> list[str]:
 def _path(entrypoint: str) -> str:
     """An entrypoint as OPA names it."""
     return entrypoint.removeprefix("data.").replace(".", "/") if "/" not in entrypoint else entrypoint
+
+
+def _digested(value: Value) -> str:
+    try:
+        return digest(plain(value))
+    except RecursionError:
+        raise OverLimit("the input or the data is nested too deeply to be told") from None
 
 
 def digest(*parts: Any) -> str:

@@ -22,7 +22,7 @@ from functools import cmp_to_key
 from typing import Any, Final, final
 
 from flyball.rego.error import Fault
-from flyball.rego.limit import NOW
+from flyball.rego.limit import spend
 
 Value = Any  # one of the table above
 ORDER: Final = ("null", "boolean", "number", "string", "array", "object", "set")
@@ -84,15 +84,8 @@ def key(value: Value) -> Any:
         form = ("set", frozenset(value.held))
     else:
         raise Fault(f"{kind.__name__} is no value of Rego")
-    _spend(len(value))
+    spend(len(value))
     return Key(form, value)
-
-
-def _spend(members: int) -> None:
-    """Counts the members of a value that is gone through, where an evaluation has a meter."""
-    meter = NOW.meter
-    if meter is not None:
-        meter.spend(members)
 
 
 def unkey(name: Any) -> Value:
@@ -140,10 +133,10 @@ def equal(left: Value, right: Value) -> bool:
     if kind is not type(right):
         return kind is not bool and type(right) is not bool and isinstance(left, int | float) and bool(left == right)
     if kind is list:
-        _spend(len(left))
+        spend(len(left))
         return len(left) == len(right) and all(map(equal, left, right))
     if kind is dict:
-        _spend(len(left))
+        spend(len(left))
         return left.keys() == right.keys() and all(equal(held, right[name]) for name, held in left.items())
     return bool(left == right)
 
@@ -188,7 +181,7 @@ def compare(left: Value, right: Value) -> int:
 
 
 def _compare_each(left: list[Value], right: list[Value]) -> int:
-    _spend(min(len(left), len(right)))
+    spend(min(len(left), len(right)))
     for one, other in zip(left, right, strict=False):
         if found := compare(one, other):
             return found
@@ -211,13 +204,13 @@ def plain(value: Value) -> Any:
     """The value as JSON has it: sets become sorted arrays, keys that are no strings their JSON text (`dumped` in `builtin`)."""
     kind = type(value)
     if kind is list:
-        _spend(len(value))
+        spend(len(value))
         return [plain(one) for one in value]
     if kind is Set:
-        _spend(len(value))
+        spend(len(value))
         return [plain(one) for one in ordered(value)]
     if kind is dict:
-        _spend(len(value))
+        spend(len(value))
         return {name if type(name) is str else _text(unkey(name)): plain(held) for name, held in value.items()}
     return value
 

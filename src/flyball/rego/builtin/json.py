@@ -10,6 +10,7 @@ from flyball.rego.builtin.desk import LETTERS, builtin, mistyped, too_large, unf
 from flyball.rego.builtin.print import digits
 from flyball.rego.decode import DEPTH
 from flyball.rego.error import BuiltinFault, OverLimit
+from flyball.rego.limit import spend
 from flyball.rego.type import ANY, BOOLEAN, STRING, object_of
 from flyball.rego.value import Set, name_of, ordered, unkey
 
@@ -70,6 +71,7 @@ class Writer:
         if not members:
             self._put(ends)
             return
+        spend(len(members))
         for place, (front, member) in enumerate(members):
             self._put("," if place else ends[0])
             self._line(depth + 1)

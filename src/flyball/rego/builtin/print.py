@@ -6,6 +6,7 @@ from typing import Any, Final
 from flyball.rego.builtin.desk import World, builtin, long, mistyped, too_large
 from flyball.rego.builtin.number import small
 from flyball.rego.error import Conflict
+from flyball.rego.limit import spend
 from flyball.rego.type import ARRAY, BOOLEAN, SET, STRING, array
 from flyball.rego.value import Set, key, ordered, unkey
 
@@ -63,6 +64,8 @@ def shown(value: Any) -> str:
         return quoted(value)
     if kind is int or kind is float:
         return digits(value)
+    if kind is list or kind is dict or kind is Set:
+        spend(len(value))
     if kind is list:
         return f"[{', '.join(map(shown, value))}]"
     if kind is Set:

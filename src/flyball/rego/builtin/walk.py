@@ -3,6 +3,7 @@
 from typing import Any
 
 from flyball.rego.builtin.desk import MEMBERS, builtin, too_large
+from flyball.rego.limit import spend
 from flyball.rego.type import ANY, ARRAY, array
 from flyball.rego.value import Set, key, ordered, unkey
 
@@ -15,6 +16,7 @@ def walk(value: Any) -> list[list[Any]]:
     while waiting:
         path, one = waiting.pop()
         found.append([path, one])
+        spend(1 + len(path))
         if len(found) > MEMBERS:
             raise too_large("walk", MEMBERS, "values")
         waiting += [([*path, name], held) for name, held in reversed(_below(one))]
