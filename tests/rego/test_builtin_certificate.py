@@ -191,6 +191,10 @@ def test_the_options_decide_for_which_host_and_when(options: Any, valid: Any) ->
     assert verified(HELD["plain"], options)[0] is valid
 
 
+def test_a_star_alone_is_no_host() -> None:
+    assert verified(chain(leaf=[alternative("*")]), {"DNSName": "localhost"})[0] is False
+
+
 def test_the_purpose_asked_must_be_allowed() -> None:
     client = FALLEN["purpose"]
     assert verified(client, {"KeyUsages": ["KeyUsageClientAuth"]})[0] is True

@@ -177,6 +177,7 @@ def test_a_schema_that_holds_is_valid(text: Any) -> None:
     [
         ('{ f(a: "\\q") }', "Unexpected <Invalid> in GraphQL string at location 1:8"),
         ('{ f(a: "open) }', "Unexpected <Invalid>"),
+        ('{ f(a: """open \\""") }', "Unexpected <Invalid>"),
         ("{ f(a: 01) }", "Unexpected <Invalid> in GraphQL string at location 1:9"),
         ("{ f(a: 1.) }", "Unexpected <Invalid>"),
         ("{ f(a: -) }", "Unexpected <Invalid>"),
@@ -244,6 +245,13 @@ def test_a_hostile_document_ends_soon(name: Any) -> None:
     with suppress(OverLimit):
         call("graphql.schema_is_valid", HOSTILE[name])
     assert time.perf_counter() - began < 8
+
+
+def test_a_fragment_that_many_operations_spread_is_walked_only_so_often() -> None:
+    fields = " ".join(f"a{n}: count" for n in range(1000))
+    text = " ".join(f"query q{n} {{ ...f }}" for n in range(3000)) + f" fragment f on Query {{ {fields} }}"
+    with pytest.raises(OverLimit, match="selections and values to check"):
+        call("graphql.is_valid", text, SCHEMA)
 
 
 def test_a_hostile_schema_ends_soon() -> None:

@@ -346,6 +346,18 @@ def test_pem_blocks_are_found_where_they_are_whole(text: Any, expected: Any) -> 
     assert block(text) == expected
 
 
+def test_pem_blocks_that_end_as_others_are_passed_over_in_one_go() -> None:
+    began = time.perf_counter()
+    assert block("-----BEGIN A-----\n" * 150_000 + "-----END B-----\n") is None
+    assert time.perf_counter() - began < 5
+
+
+def test_padding_that_is_begun_must_be_whole() -> None:
+    assert url("QQ") == url("QQ==") == b"A"
+    assert refused(url, "QQ=") == "illegal base64 data at input byte 3"
+    assert refused(url, "Q") == "illegal base64url string: Q"
+
+
 def test_json_is_read_as_go_reads_it() -> None:
     assert loaded('{"a": 1, "a": 2}') == {"a": 2}
     assert loaded('["\\ud800", "\\ud83d\\ude00"]') == ["\ufffd", "😀"]
