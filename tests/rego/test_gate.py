@@ -604,3 +604,29 @@ def test_a_local_hides_a_rule_and_an_import() -> None:
 def test_warning(source: str, warned: str) -> None:
     warnings = [one.line() for one in gate.check([module(source)]).warnings]
     assert [one[: len(warned)] for one in warnings] == ([warned] if warned else [])
+
+
+@pytest.mark.parametrize(
+    ("source", "warned"),
+    [
+        ('p if not startswith(input.x, "a")', 'not startswith(input.x, "a") is undefined, and not true, where input.x is missing'),
+        ("p if not input.x in {1, 2}", "not input.x in {1, 2} is undefined, and not true, where input.x is missing"),
+        ("p if not data.xs[input.x]", "not data.xs[input.x] is undefined, and not true, where input.x is missing"),
+        ("p if not input.x", ""),
+        ("p if not input.x == 1", ""),
+        ('p if not startswith(object.get(input, "x", ""), "a")', ""),
+        ('p if { x := input.x; not startswith(x, "a") }', ""),
+    ],
+)
+def test_a_trap_under_not(source: str, warned: str) -> None:
+    assert [one.what for one in gate.check([module(source)]).warnings] == ([warned] if warned else [])
+
+
+@pytest.mark.parametrize(("path", "warned"), [("user.name", False), ("user.nick", True), ("kind", False), ("size", True)])
+def test_what_a_schema_requires_is_no_trap(path: str, warned: bool) -> None:
+    one = {"properties": {"kind": {}, "size": {}}, "required": ["kind", "size"]}
+    other = {"properties": {"kind": {}}, "required": ["kind"]}
+    user = {"type": "object", "properties": {"name": {}, "nick": {}}, "required": ["name"]}
+    schema = {"properties": {"user": {"$ref": "#/$defs/user"}}, "required": ["user"], "oneOf": [one, other], "$defs": {"user": user}}
+    warnings = gate.check([module(f'p if not startswith(input.{path}, "a")')], schema).warnings
+    assert bool(warnings) == warned

@@ -136,7 +136,7 @@ def _ways(block: ir.Block, ends: tuple[bool, ...]) -> tuple[int, bool]:
         clear = isinstance(stmt, ir.With)
         for inner in ir.inner(stmt):
             more, out = _ways(inner, (ends[0] and clear, *ends))
-            found += more * (2 if isinstance(stmt, ir.Scan) else 1)
+            found += more
             leaves = leaves or out
         found += ends[0] and fails(stmt)
     return found, leaves

@@ -38,5 +38,5 @@ def check(modules: Sequence[Module], schema: Mapping[str, Any] | None = None) ->
     notes.settle()
     kind.check(root, graph, schema, notes)
     notes.settle()
-    lint.check(rules, root, notes)
+    lint.check(rules, root, schema, notes)
     return Checked(rules, packages, tuple(sorted(notes.warnings, key=lambda one: (one.place, one.what))))

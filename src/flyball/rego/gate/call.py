@@ -33,9 +33,9 @@ _MOCKED: Final = "with keyword replacing built-in function: "
 
 def check(rules: Sequence[Rule], root: Node, notes: Notes) -> None:
     """Takes in the mistakes of every call and every `with`."""
-    mocked = {".".join(dotted(one.target)) for rule in rules for line in all_lines(rule) for one in line.withs}
-    for rule in rules:
-        lines = list(all_lines(rule))
+    written = [(rule, list(all_lines(rule))) for rule in rules]
+    mocked = {".".join(dotted(one.target)) for _, lines in written for line in lines for one in line.withs}
+    for rule, lines in written:
         whole = {id(line.what) for line in lines}
         for term in all_terms(rule):
             if isinstance(term, Call):

@@ -1,21 +1,38 @@
-"""Stage 7: what is allowed and slow. Warns of every place that goes through a document of `data` member by member. Called by the gate.
+"""Stage 7: what is allowed, and slow or a trap. Called by the gate.
 
-A look-up by key costs the same with ten members and with a hundred thousand; going through them does not.
+A look-up by key costs the same with ten members and with a hundred thousand; going through a document of `data` does not.
+
+What stands inside of a negated line is computed before the line: where a field of the input is missing, `not startswith(input.x, "a")` is
+undefined and not true, so a rule that denies by it does not deny. A field that the schema requires is never missing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from flyball.rego.error import Place
+from flyball.rego.gate import schema as json_schema
 from flyball.rego.gate import show
 from flyball.rego.gate.note import Notes
 from flyball.rego.gate.trie import Node, steps
-from flyball.rego.gate.walk import body_variables, dotted, heads, inner, is_binary, line_variables, parts, pattern, variables
-from flyball.rego.tree import Body, Comprehension, Every, Ref, Rule, Template, Term, Var
+from flyball.rego.gate.walk import (
+    all_lines,
+    body_variables,
+    dotted,
+    heads,
+    inner,
+    is_binary,
+    line_variables,
+    parts,
+    pattern,
+    terms,
+    variables,
+)
+from flyball.rego.tree import Body, Call, Comprehension, Every, Expr, Ref, Rule, Template, Term, Var
 
 _FIX = "keep it as an object, by what it is looked up by, and look that up: {}[key]"
 
 
-def check(rules: Iterable[Rule], root: Node, notes: Notes) -> None:
+def check(rules: Iterable[Rule], root: Node, schema: Mapping[str, Any] | None, notes: Notes) -> None:
     """Takes in the warnings of all rules."""
     for rule in rules:
         branch: Rule | None = rule
@@ -25,6 +42,24 @@ def check(rules: Iterable[Rule], root: Node, notes: Notes) -> None:
             scanner.body(branch.body, bound)
             scanner.head(branch, bound | body_variables(branch.body))
             branch = branch.otherwise
+        for expr in all_lines(rule):
+            if expr.negated:
+                _negated(expr, schema or {}, notes)
+
+
+def _negated(expr: Expr, schema: Mapping[str, Any], notes: Notes) -> None:
+    what = expr.what
+    if not isinstance(what, Call | Ref):
+        return
+    inside = list(parts(what))
+    if is_binary(what, "eq", "equal"):
+        inside = [step for side in what.args for step in (parts(side) if isinstance(side, Ref) else (side,))]
+    for term in inside:
+        for one in terms(term):
+            names = dotted(one)
+            if isinstance(one, Ref) and names and names[0] == "input" and not json_schema.required(schema, names[1:]):
+                fix = f"ask for {show.term(one)} in a line of its own, or take it with object.get and a default"
+                notes.warn(expr.place, f"not {show.term(what)} is undefined, and not true, where {show.term(one)} is missing", fix)
 
 
 class _Scanner:

@@ -14,6 +14,8 @@ RULE, CHAIN = ("rego", "metadata", "rule"), ("rego", "metadata", "chain")
 
 def fold(rules: Sequence[Rule], modules: Sequence[Module]) -> tuple[Rule, ...]:
     """The rules with their calls of `rego.metadata` replaced by what they give; `rules` are those of the modules, in order."""
+    if all(module.text and "metadata" not in module.text for module in modules):
+        return tuple(rules)
     written = [(rule, module) for module in modules for rule in module.rules]
     return tuple(_folded(rule, *origin, modules) if _calls(rule) else rule for rule, origin in zip(rules, written, strict=True))
 

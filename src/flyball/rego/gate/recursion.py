@@ -35,19 +35,18 @@ def check(root: Node, notes: Notes) -> Graph:
 def needs(rule: Rule, root: Node) -> list[Node]:
     """The nodes whose rules a rule may need."""
     found: list[Node] = []
-    refs = [one for one in all_terms(rule) if isinstance(one, Ref) and one is not rule.name]
-    refs += [one.target for line in all_lines(rule) for one in line.withs if isinstance(one.target, Ref)]
-    branch = rule.otherwise
+    names, branch = {id(rule.name)}, rule.otherwise
     while branch:
-        refs = [one for one in refs if one is not branch.name]
+        names.add(id(branch.name))
         branch = branch.otherwise
-    for ref in refs:
-        found += meant(root, ref)
     for term in all_terms(rule):
-        if isinstance(term, Call) and term.name[0] == "data":
+        if isinstance(term, Ref) and id(term) not in names:
+            found += meant(root, term)
+        elif isinstance(term, Call) and term.name[0] == "data":
             node = root.find(term.name[1:])
             found += [node] if node and node.rules else []
-    return found
+    targets = [one.target for line in all_lines(rule) for one in line.withs]
+    return found + [node for one in targets if isinstance(one, Ref) for node in meant(root, one)]
 
 
 def _suspects(graph: Graph) -> set[Names]:

@@ -4,7 +4,7 @@ As in OPA, an object with `properties` has these and no others, unless `addition
 words. What the schema does not say may be anything. A definition that holds itself is anything from there on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from flyball.rego.gate import shape
@@ -12,11 +12,17 @@ from flyball.rego.type import ANY, BOOLEAN, NULL, NUMBER, STRING, Type, array, o
 
 _KINDS: Final = {"string": STRING, "number": NUMBER, "integer": NUMBER, "boolean": BOOLEAN, "null": NULL}
 _CASES: Final = ("then", "else")
+_DEPTH: Final = 32
 
 
 def typed(schema: Mapping[str, Any]) -> Type:
     """The type of what fits a schema."""
     return _Reader(schema).of(schema, ())
+
+
+def required(schema: Mapping[str, Any], path: Sequence[str]) -> bool:
+    """Whether everything that fits a schema has something at a path."""
+    return _Reader(schema).requires(schema, path, _DEPTH)
 
 
 class _Reader:
@@ -77,6 +83,20 @@ class _Reader:
             more = True
         return object_of(static=known) if more is False else object_of(STRING, self.of(more, inside), known)
 
+    def requires(self, schema: Any, path: Sequence[str], depth: int) -> bool:
+        """Whether a part has something at a path, in every case; `depth` is how many cases may stand in each other."""
+        found = self._resolved(schema)
+        if not path or not depth:
+            return not path
+        for word in ("oneOf", "anyOf"):
+            if isinstance(found.get(word), list):
+                own = {name: held for name, held in found.items() if name != word}
+                return all(self.requires(_merged(own, self._resolved(one)), path, depth - 1) for one in found[word])
+        for one in found.get("allOf", ()):
+            found = _merged(found, self._resolved(one))
+        known = found.get("properties", {})
+        return path[0] in found.get("required", ()) and self.requires(known.get(path[0], {}), path[1:], depth - 1)
+
     def _resolved(self, schema: Any) -> Mapping[str, Any]:
         """A part with the reference that it is followed, so that its properties can be merged."""
         seen: set[str] = set()
@@ -102,4 +122,6 @@ def _merged(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Any]
     known = {**left.get("properties", {}), **right.get("properties", {})}
     if known:
         found["properties"] = known
+    if "required" in left and "required" in right:
+        found["required"] = [*left["required"], *right["required"]]
     return found

@@ -3,7 +3,7 @@
 import json
 import re
 
-from flyball.rego.gate.walk import is_binary
+from flyball.rego.gate.walk import BOTH
 from flyball.rego.tree import Array, Call, Comprehension, Expr, Object, Ref, Scalar, SetOf, Template, Term, Var
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -23,6 +23,7 @@ _SIGNS = {
     "lte": "<=",
     "gt": ">",
     "gte": ">=",
+    "internal.member_2": "in",
 }
 _BRACKETS = {"array": ("[", "]"), "set": ("{", "}"), "object": ("{", "}")}
 
@@ -73,7 +74,7 @@ def _step(one: Term) -> str:
 
 def _call(what: Call) -> str:
     name = ".".join(what.name)
-    if is_binary(what, *_SIGNS):
+    if name in _SIGNS and len(what.args) == BOTH:
         return f"{term(what.args[0])} {_SIGNS[name]} {term(what.args[1])}"
     return f"{name}({_listed(what.args)})"
 
