@@ -104,9 +104,10 @@ def loaded(text: str) -> Any:
 def _shallow(value: Any) -> None:
     layer = [value]
     for _ in range(DEPTH + 1):
-        layer = [inner for one in layer if type(one) in {dict, list} for inner in (one.values() if type(one) is dict else one)]
+        layer = [one for one in layer if type(one) in {dict, list}]
         if not layer:
             return
+        layer = [inner for one in layer for inner in (one.values() if type(one) is dict else one)]
     raise RecursionError
 
 
