@@ -49,9 +49,9 @@ class Mistake:
     def shown(self, sources: Mapping[str, str]) -> str:
         """The line, the source line with a caret under the place, and what to do next."""
         lines = [self.line()]
-        text = sources.get(self.place.file, "").splitlines()
+        text = sources.get(self.place.file, "").split("\n")
         if 0 < self.place.row <= len(text):
-            source = text[self.place.row - 1]
+            source = text[self.place.row - 1].rstrip("\r")
             before = "".join("\t" if mark == "\t" else " " for mark in source[: self.place.col - 1])
             lines += [f"  {source}", f"  {before}{'^' * max(1, min(self.place.width, len(source) - self.place.col + 1))}"]
         if self.fix:

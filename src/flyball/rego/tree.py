@@ -13,7 +13,10 @@ from flyball.rego.error import NOWHERE, Place
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A string, number, boolean or null. Numbers are `int`, or `float` where they are written with a fraction or exponent."""
+    """A string, number, boolean or null.
+
+    Numbers are `int`, or `float` where they are written with a fraction or exponent, unless no float holds the whole number.
+    """
 
     value: str | int | float | bool | None
     place: Place = field(default=NOWHERE, compare=False)

@@ -22,6 +22,7 @@ _PAIRS: Final = {
     ("=", ">"): "write >= for at least",
     ("=", "<"): "write <= for at most",
     ("<", ">"): "write != for not equal",
+    ("=", "="): "write == in one word",
     ("==", "="): "write == for a comparison",
     (":", "="): "write := in one word",
     ("/", "/"): "comments begin with #",
@@ -32,46 +33,47 @@ _PAIRS: Final = {
 
 def advise(tokens: Sequence[Token], at: int, opened: Sequence[Token]) -> tuple[str, Token]:
     """What to do about the token of that index, inside of the brackets `opened`, and the token to point at; an empty text for no advice."""
-    token = tokens[at]
-    fix = token.fix or _paired(tokens, at) or (_OTHER_WORDS.get(token.text, "") if token.kind == "ident" else "")
-    fix = fix or _balanced(tokens, at, opened) or ("take the comma away" if token.kind == "," else "")
-    return (fix, token) if fix or token.kind == "bad" else _misspelt(token, tokens[at - 1])
-
-
-def _paired(tokens: Sequence[Token], at: int) -> str:
-    """About two marks that make no mark of Rego together."""
-    found = (
-        _PAIRS.get((left.kind, right.kind), "")
-        for left, right in zip(tokens[at - 1 : at + 1], tokens[at : at + 2], strict=False)
-        if not right.gap
-    )
-    return next(filter(None, found), "")
+    token, before, after = tokens[at], tokens[at - 1], tokens[at + 1]
+    fix = token.fix or _PAIRS.get((before.kind, token.kind)) or _PAIRS.get((token.kind, after.kind)) or _balanced(tokens, at, opened)
+    if not fix and token.kind in KEYWORDS and not after.gap and after.kind in {".", "["}:
+        fix = f"right before a {after.kind} it is a name: put a space between"
+    elif not fix and token.kind in {"=", ":="} and opened and opened[-1].kind in {"(", "["}:
+        fix = "inside of brackets a comparison is written =="
+    elif not fix and token.kind == ",":
+        fix = "take the comma away"
+    return (fix, token) if fix or token.kind == "bad" else _word(token, before)
 
 
 def _balanced(tokens: Sequence[Token], at: int, opened: Sequence[Token]) -> str:
     """About brackets that nothing closes, or that close nothing."""
-    kind = tokens[at].kind
+    token = tokens[at]
     if not opened:
-        return "nothing is open here: take it away, or open it before" if kind in CLOSE.values() else ""
-    inner = f"close the {opened[-1].kind} of row {opened[-1].row}, column {opened[-1].col}"
-    if kind == "eof":
-        return inner
-    if kind in CLOSE.values():
-        return f"{inner} before it"
-    return f"{inner} before this row" if kind in {"if", "default", "import"} and _begins_rule(tokens, at) else ""
+        return "nothing is open here: take it away, or open it before" if token.kind in CLOSE.values() else ""
+    inner = opened[-1]
+    named = f"close the {inner.kind if inner.kind in CLOSE else 'template string'} of row {inner.row}, column {inner.col}"
+    if token.kind == "eof":
+        return named
+    if inner.row < token.row and _begins_rule(tokens, at):
+        return f"{named} before this row"
+    wrong = (token.kind in CLOSE.values() and token.kind != CLOSE.get(inner.kind)) or token.kind == "if"
+    return f"{named} before it" if wrong else ""
 
 
-def _misspelt(token: Token, before: Token) -> tuple[str, Token]:
-    """About a word that is nearly a keyword."""
+def _word(token: Token, before: Token) -> tuple[str, Token]:
+    """About a word that other languages have, or that is nearly a keyword: this one, or the one before it in the row."""
     for word in (token, before):
-        if word.kind == "ident" and (word is token or not token.line) and (near := get_close_matches(word.text, KEYWORDS, 1, 0.75)):
+        if word.kind != "ident" or (word is before and token.line):
+            continue
+        if word.text in _OTHER_WORDS:
+            return _OTHER_WORDS[word.text], word
+        if near := get_close_matches(word.text, KEYWORDS, 1, 0.75):
             return f"did you mean {near[0]}?", word
     return "", token
 
 
 def _begins_rule(tokens: Sequence[Token], at: int) -> bool:
-    """Whether the row of the token begins in the first column, as rules do."""
+    """Whether the row of the token begins with a name in the first column, as rules do."""
     row = tokens[at].row
     while at and tokens[at - 1].row == row:
         at -= 1
-    return tokens[at].col == 1
+    return tokens[at].col == 1 and tokens[at].kind in {"ident", "default", "import"}

@@ -30,6 +30,8 @@ class Bodies(Terms):
         exprs: list[Expr] = []
         high = 0
         while self.token.kind != end or not exprs:
+            if self.token.kind == "eof" != end:
+                self.unexpected(end)
             exprs.append(self.literal())
             high = max(high, self.height)
             kind = self.token.kind
@@ -82,7 +84,9 @@ class Bodies(Terms):
             target = self.term()
             if not isinstance(target, Var | Ref):
                 self.slip("expected with target path", _TARGET, target.place)
-            self.expect("as", "as keyword")
+            if self.token.kind != "as":
+                self.unexpected("as keyword", "write it as: with input.x as value")
+            self.step()
             value = self.infix()
             high = max(high, self.height)
             withs.append(With(target, value, self.since(start)))

@@ -1,10 +1,14 @@
 """Arrays, objects, sets, and their comprehensions."""
 
 from abc import ABC, abstractmethod
+from typing import TypeAlias
 
 from flyball.rego.front.cursor import Cursor
 from flyball.rego.front.lexer import CLOSE, Lexer, Token
 from flyball.rego.tree import Array, Body, Comprehension, Object, SetOf, Term
+
+Begun: TypeAlias = tuple[Token, Term]
+"""A term that was read as far as its first operator, behind its first token."""
 
 
 class Composites(Cursor, ABC):
@@ -24,7 +28,7 @@ class Composites(Cursor, ABC):
         """A term without operators."""
 
     @abstractmethod
-    def infix(self, begun: tuple[Token, Term] | None = None, *, listed: bool = False) -> Term:
+    def infix(self, begun: Begun | None = None, *, listed: bool = False) -> Term:
         """A term with operators."""
 
     @abstractmethod
@@ -40,22 +44,19 @@ class Composites(Cursor, ABC):
             return term
         opening = self.step()
         self.deeper(opening)
-        if opening.kind == "[":
-            found = self._members(opening, "array")
-            term = found if isinstance(found, Comprehension) else Array(found, self.since(opening))
-        else:
-            term = self._braced(opening)
+        term = self._array(opening) if opening.kind == "[" else self._braced(opening)
         self.open.pop()
         self.memo[mark] = (term, self.at, self.height)
         return term
 
-    def items(self, opening: Token) -> tuple[Term, ...]:
-        """Terms between commas, up to the bracket that closes `opening`."""
+    def items(self, opening: Token, begun: Begun | None = None) -> tuple[Term, ...]:
+        """Terms between commas, up to the bracket that closes `opening`. `begun` is the first one, as far as it was read."""
         end = CLOSE[opening.kind]
         items: list[Term] = []
         high = 0
-        while self.token.kind != end:
-            items.append(self.infix(listed=True))
+        while begun or self.token.kind != end:
+            items.append(self.infix(begun, listed=True))
+            begun = None
             high = max(high, self.height)
             if self.token.kind == ",":
                 self.step()
@@ -65,52 +66,54 @@ class Composites(Cursor, ABC):
         self.height = high + 1
         return tuple(items)
 
-    def _members(self, opening: Token, kind: str) -> tuple[Term, ...] | Comprehension:
-        mark = self.at
-        if self.token.kind != CLOSE[opening.kind]:
-            head = self.term()
-            if self.token.kind == "|" and (body := self._such(opening)) is not None:
-                return Comprehension(kind, head, body, None, self.since(opening))
-            self.back(mark)
-        return self.items(opening)
+    def _array(self, opening: Token) -> Array | Comprehension:
+        if self.token.kind == "]":
+            return Array(self.items(opening), self.since(opening))
+        first = self._first(opening, "array")
+        return first if isinstance(first, Comprehension) else Array(self.items(opening, first), self.since(opening))
 
-    def _such(self, opening: Token) -> Body | None:
-        """The body after `|`; None where it is none but the right side of a union, in a list."""
-        high = self.height
+    def _braced(self, opening: Token) -> SetOf | Object | Comprehension:
+        if self.token.kind == "}":
+            self.step()
+            return Object((), self.since(opening))
+        first = self._first(opening, "set")
+        if isinstance(first, Comprehension):
+            return first
+        start, term = first
+        term = self.infix(first, listed=True)
+        if self.token.kind == ":":
+            return self._object(opening, term)
+        return SetOf(self.items(opening, (start, term)), self.since(opening))
+
+    def _first(self, opening: Token, kind: str, key: Term | None = None) -> Begun | Comprehension:
+        """The comprehension that begins with a term, or just the term with its first token. After `key` it is the value of the key."""
+        mark, start = self.at, self.token
+        high = self.height if key else 0
+        head = self.term()
+        if self.token.kind != "|":
+            return start, head
+        body = self._such(opening, max(high, self.height))
+        if body is not None:
+            return Comprehension(kind, head, body, key, self.since(opening))
+        self.back(mark)
+        return start, self.infix(listed=True)
+
+    def _such(self, opening: Token, high: int) -> Body | None:
+        """The body after `|`; None where it is none, but the right side of a union in a list."""
         self.step()
         body = self.body(opening, listed=True)
         self.height = max(high, self.height) + 1
         return body
 
-    def _braced(self, opening: Token) -> Term:
-        if self.token.kind == "}":
-            self.step()
-            return Object((), self.since(opening))
-        mark, start = self.at, self.token
-        left = self.term()
-        if self.token.kind not in {"|", ",", "}", ":"}:
-            left = self.infix((start, left), listed=True)
-        if self.token.kind == ":":
-            return self._object(opening, left)
-        self.back(mark)
-        found = self._members(opening, "set")
-        return found if isinstance(found, Comprehension) else SetOf(found, self.since(opening))
-
     def _object(self, opening: Token, key: Term) -> Object | Comprehension:
         """An object from the first colon on."""
+        pairs: list[tuple[Term, Term]] = []
         high = self.height
         self.step()
-        mark, start = self.at, self.token
-        value = self.term()
-        if self.token.kind == "|":
-            self.height = max(high, self.height)
-            if (body := self._such(opening)) is not None:
-                return Comprehension("object", value, body, key, self.since(opening))
-            self.back(mark)
-            value = self.infix(listed=True)
-        else:
-            value = self.infix((start, value), listed=True)
-        pairs = [(key, value)]
+        first = self._first(opening, "object", key)
+        if isinstance(first, Comprehension):
+            return first
+        pairs.append((key, self.infix(first, listed=True)))
         high = max(high, self.height)
         while self.token.kind != "}":
             if self.token.kind != ",":

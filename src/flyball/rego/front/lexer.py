@@ -84,7 +84,7 @@ class Lexer:
         self.comments: list[Comment] = []
         self.row = 1
         self.depth = 0
-        self.open: list[tuple[str, int]] = []  # templates around the place: their quote, and how many braces are open outside
+        self.open: list[tuple[Token, str, int]] = []  # templates around the place: where they begin, their quote, the depth outside
         self.line = self.gap = False
 
     def scan(self) -> "Lexer":
@@ -106,7 +106,8 @@ class Lexer:
             self._bad(
                 self.at, self.at + 1, _NEVER_NAMED.get(self.never[0], "illegal utf-8 character"), "take it out, or write it as \\uXXXX"
             )
-        end = Token("eof", "", self.row, self.at - self.begin + 1, 1, self.line, gap=True)
+        last = self.tokens[-1] if self.tokens else Token("eof", "", 1, 0)
+        end = Token("eof", "", last.row, last.col + last.width, 1, self.line, gap=True)
         self.tokens += (end, end)
         return self
 
@@ -144,8 +145,8 @@ class Lexer:
             case "template":
                 self._add("template", "", start)
                 self.line = self.gap = False
-                self.open.append((text[start + 1], self.depth))
-                self._part(end, start)
+                self.open.append((self.tokens[-1], text[start + 1], self.depth))
+                self._part(end)
             case _:
                 self._strange(start)
 
@@ -153,22 +154,25 @@ class Lexer:
         if mark == "{":
             self.depth += 1
         elif mark == "}":
-            if self.open and self.open[-1][1] == self.depth:
-                self._part(start, start)
+            if self.open and self.open[-1][2] == self.depth:
+                self._part(start)
                 return
             self.depth -= 1
         self._add(mark, mark, start)
 
-    def _part(self, start: int, opening: int) -> None:
+    def _part(self, start: int) -> None:
         """Text of a template from the `}` at `start` (or from there, where the template begins) up to the next `{` or its end."""
-        quote, _ = self.open[-1]
+        opening, quote, _ = self.open[-1]
         begin = self.at
         found = _PART[quote].match(self.text, begin)
         end = found.end() if found else begin
         sign = self.text[end : end + 1]
         if sign not in {quote, "{"}:
-            self.open.pop()
-            self._open_ended(opening, "template string", quote)
+            self.open.clear()
+            self.at = end
+            self._rows(start, end)
+            what, fix = "non-terminated template string", f"close it with {quote}"
+            self.tokens.append(Token("bad", what, opening.row, opening.col, opening.width, self.line, self.gap, fix))
             return
         self.at = end + 1
         kind = "part" if sign == "{" else "tail"
@@ -214,19 +218,21 @@ class Lexer:
             what, fix = "expected exponent", "write digits after the e"
         self._add("bad", f"{what}: {word}", start, fix)
 
-    def _open_ended(self, start: int, what: str, quote: str) -> None:
+    def _open_ended(self, start: int, quote: str) -> None:
         """A string from `start` that nothing closes: in quotes it ends with its row, in backquotes with the text."""
         row_end = self.text.find("\n", start)
         row_end = len(self.text) if row_end < 0 else row_end
         fix = 'close it with " in the same row; text of several rows stands in `...`' if quote == '"' else "close it with `"
-        self._bad(start, row_end, f"non-terminated {what}", fix)
+        if self.open:
+            fix = "close the { of the template string with a } before it"
+        self._bad(start, row_end, "non-terminated string", fix)
         self.at = row_end if quote == '"' else len(self.text)
         self._rows(start, self.at)
 
     def _strange(self, start: int) -> None:
         char = self.text[start]
         if char in {'"', "`"}:
-            self._open_ended(start, "string", char)
+            self._open_ended(start, char)
         elif found := _SINGLE.match(self.text, start):
             self.at = found.end()
             self._add("bad", "illegal ' character", start, _STRANGE["'"])

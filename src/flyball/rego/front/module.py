@@ -24,9 +24,10 @@ def parse_module(file: str, text: str) -> Module:
     statements: list[Import | Rule] = []
     package: tuple[str, ...] = ()
     mistakes: list[Mistake] = []
-    while (mark := read.at) == 0 or (read.token.kind != "eof" and len(mistakes) < _MISTAKES):
+    while not (package or mistakes) or (read.token.kind != "eof" and len(mistakes) < _MISTAKES):
+        mark = read.at
         try:
-            if mark:
+            if package or mistakes:
                 statements.append(read.statement())
             else:
                 package = read.package()
@@ -42,7 +43,7 @@ def parse_module(file: str, text: str) -> Module:
     if not mistakes:
         module, mistakes = annotated(module, lexer.comments)
     if mistakes:
-        raise Refused(mistakes)
+        raise Refused(dict.fromkeys(mistakes))
     return module
 
 
@@ -94,16 +95,16 @@ class _Reader(Rules):
         if start.kind in KEYWORDS:
             self._as_name()
         elif start.kind != "ident":
-            self.unexpected(f"the path of the {what}")
+            self.unexpected(f"the path of the {what}", f"write it as {what} data.a.b" if what == "import" else "write it as package a.b")
         term: Term = self.term()
         if isinstance(term, Var) and not term.wild:
             return (term.name,)
-        if not isinstance(term, Ref) or not isinstance(term.head, Var):
-            self.slip("expected path", f"a {what} is named by words between dots: {what} a.b", term.place)
+        if not isinstance(term, Ref) or not isinstance(term.head, Var) or term.head.wild:
+            self.slip("expected path", f"the {what} is named by words between dots", term.place)
         path = [term.head.name]
         for part in term.path:
             if not isinstance(part, Scalar) or not isinstance(part.value, str):
-                self.slip(f"the path of a {what} has only strings", 'write other names in quotes: a["b-c"]', part.place)
+                self.slip(f"only strings can stand in the path of the {what}", 'write other names in quotes: a["b-c"]', part.place)
             path.append(part.value)
         return tuple(path)
 

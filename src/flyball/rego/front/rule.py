@@ -7,7 +7,7 @@ from flyball.rego.front.body import Bodies
 from flyball.rego.front.cursor import DEPTH
 from flyball.rego.front.lexer import CLOSE, KEYWORDS, Token
 from flyball.rego.front.term import kind_of
-from flyball.rego.tree import Array, Body, Call, Expr, Object, Ref, Rule, Scalar, SetOf, Template, Term, Var
+from flyball.rego.tree import Array, Call, Expr, Object, Ref, Rule, Scalar, SetOf, Template, Term, Var
 
 _GOES_ON: Final = frozenset(("==", "!=", "<", "<=", ">", ">=", "|", "&", "+", "-", "*", "/", "%", "=", ":=", "in"))
 
@@ -21,17 +21,25 @@ class Rules(Bodies):
         default = start.kind == "default" and not self.touches()
         if default:
             self.step()
+            if self.token.kind in {":=", "=", "if", "contains"} and not self.touches():
+                self.slip("default keyword cannot be used for rule name", "write it as default name := value", start)
         rule = self._head(start, default=default)
         if default:
             self._check_default(rule)
             return rule
         if self.token.kind == "if" and not self.touches():
-            rule = replace(rule, body=self._if(start))
+            self._expect_body(start)
+            rule = replace(rule, body=(self.literal(),) if self.token.kind != "{" or self._is_term() else self.body(self.step()) or ())
         elif self.token.kind == "{":
             self._without_if(rule, start)
         elif rule.value is None and rule.key is None:
             self._without_anything(rule)
         if self.token.kind == "else" and not self.touches():
+            if not rule.body:
+                self.slip(
+                    "else keyword after a rule without body",
+                    "a rule without conditions has no other case: write name := value if { ... } first",
+                )
             rule = replace(rule, otherwise=self._else(rule))
         if self.token.kind == "{":
             self.slip("unexpected { token: a rule has one body", "write the head again before it: each of the two rules counts on its own")
@@ -61,12 +69,13 @@ class Rules(Bodies):
 
     def _name(self) -> Var | Ref:
         start = self.token
-        if start.kind in KEYWORDS:
-            if not self.touches():
+        if start.kind != "ident" and not (start.kind in KEYWORDS and self.touches()):
+            if not start.line:
+                self.unexpected("\\n", "a rule ends here; the next begins with its name, in a row of its own")
+            if start.kind in KEYWORDS:
                 self.slip(f"{start.text} keyword cannot be used for rule name", "choose another name; the word has a meaning of its own")
-        elif start.kind != "ident":
             self.unexpected("a rule", "a rule begins with its name: allow if { ... }")
-        elif start.text == "_":
+        if start.text == "_":
             self.slip("_ cannot be used for rule name", "give the rule a name")
         self.step()
         head = Var(start.text, self.place(start))
@@ -75,14 +84,11 @@ class Rules(Bodies):
         path = self.path()
         return Ref(head, path, self.since(start)) if path else head
 
-    def _if(self, start: Token) -> Body:
-        self.step()
+    def _expect_body(self, start: Token) -> None:
+        """Steps over `if`. A body in the first column of a later row would be the next rule, taken for a condition."""
+        word = self.step()
         if self.token.kind == "eof" or (self.token.line and self.token.col == start.col == 1):
-            before = self.tokens[self.at - 1]
-            self.slip("rule body expected after if", "write the conditions after it: if { ... }", before)
-        if self.token.kind != "{" or self._is_term():
-            return (self.literal(),)
-        return self.body(self.step()) or ()
+            self.slip("rule body expected after if", "write the conditions after it: if { ... }", word)
 
     def _is_term(self) -> bool:
         """Whether a brace after `if` begins a term and not the body: an object, a comprehension, or the left side of an operator.
@@ -146,7 +152,10 @@ class Rules(Bodies):
         rule = Rule(first.name, self._fresh(first.args), None, value, assigned, place=self.since(start))
         if self.token.kind == "{":
             self._without_if(rule, start)
-        return replace(rule, body=self._if(start)) if self.token.kind == "if" and not self.touches() else rule
+        if self.token.kind != "if" or self.touches():
+            return rule
+        self._expect_body(start)
+        return replace(rule, body=(self.body(self.step()) or ()) if self.token.kind == "{" else (self.literal(),))
 
     def _fresh(self, args: tuple[Term, ...] | None) -> tuple[Term, ...] | None:
         """The parameters once more, with wildcards of their own."""
@@ -185,14 +194,17 @@ class Rules(Bodies):
         if self.token.kind == "bad" or not (self.token.kind == "eof" or self.token.line):
             self.unexpected("if, contains or :=")
         if isinstance(rule.name, Ref) and rule.args is None:
-            self.slip("`contains` keyword is required for partial set rules", "in Rego v1 it is name contains member", rule.place)
+            fix = "a set has members: name contains x; anything else has a value with :=, or conditions with if"
+            self.slip("`contains` keyword is required for partial set rules", fix, rule.place)
         self.slip(
             f"{sort} must have value assignment and/or body declaration", "give it a value with :=, or conditions with if", rule.place
         )
 
     def _check_default(self, rule: Rule) -> None:
         if rule.value is None:
-            self.slip("illegal default rule (must have a value)", "default name := value", rule.place)
+            self.slip("illegal default rule (must have a value)", "write it as default name := value", rule.place)
+        if self.token.kind in {"if", "{"} and not self.token.line:
+            self.slip("illegal default rule (must have no body)", "it holds where no other rule of its name does", self.token)
         wrong = _changing(rule.value)
         if wrong is not None:
             self.slip(f"illegal default rule (value cannot contain {kind_of(wrong)})", "the default is a constant", wrong.place)

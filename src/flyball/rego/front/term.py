@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from typing import Final
 
-from flyball.rego.front.composite import Composites
+from flyball.rego.front.composite import Begun, Composites
 from flyball.rego.front.cursor import DEPTH
 from flyball.rego.front.lexer import CLOSE, KEYWORDS, Token
 from flyball.rego.front.number import read_number
@@ -46,10 +46,10 @@ class Terms(Composites):
     def literal(self) -> Expr:
         """One expression of a body."""
 
-    def infix(self, begun: tuple[Token, Term] | None = None, *, listed: bool = False) -> Term:
+    def infix(self, begun: Begun | None = None, *, listed: bool = False) -> Term:
         """A term with operators, `in` among them.
 
-        `begun` is its first token and term, where they were read; `listed` where a comma begins the next item, and never `k, v in xs`.
+        `begun` is its first term, where that was read; `listed` where a comma begins the next item, and never `k, v in xs`.
         """
         start = begun[0] if begun else self.token
         left = self.binary(1, begun)
@@ -77,7 +77,7 @@ class Terms(Composites):
         self.height = high
         return key
 
-    def binary(self, floor: int, begun: tuple[Token, Term] | None = None) -> Term:
+    def binary(self, floor: int, begun: Begun | None = None) -> Term:
         """A term with operators that bind at least as `floor`; those that bind alike go from the left."""
         start, left = begun or (self.token, self.term())
         while True:
@@ -121,7 +121,7 @@ class Terms(Composites):
             self.expect(")")
             self.open.pop()
         else:
-            self.unexpected("a term")
+            self.unexpected("a term", _missing(kind))
         return self.finish(head, start)
 
     def var(self) -> Var:
@@ -138,7 +138,7 @@ class Terms(Composites):
             kind = self.token.kind
             if kind in {".", "["}:
                 if isinstance(head, Scalar | Template | Ref):
-                    self.slip(f"illegal ref (head cannot be {kind_of(head)})", "", head.place)
+                    self.slip(f"illegal ref (head cannot be {kind_of(head)})", "give it a name first: x := ...", head.place)
                 high = self.height
                 path = self.path()
                 self.height = max(high + 1, self.height)
@@ -251,3 +251,12 @@ def kind_of(term: Term) -> str:
         value = term.value
         return "null" if value is None else "boolean" if isinstance(value, bool) else "string" if isinstance(value, str) else "number"
     return _KINDS[type(term)]
+
+
+def _missing(kind: str) -> str:
+    """What to do where a token of that kind stands instead of a term."""
+    if kind in {"not", "some", "every"}:
+        return f"{kind} stands at the beginning of a condition"
+    if kind in KEYWORDS:
+        return f'as a name it stands in quotes: x["{kind}"]'
+    return "an operator has a term on both sides" if kind in _OPERATORS else "a term is missing before it"

@@ -79,7 +79,8 @@ def _compose(text: str) -> Node:
             if len(into) > DEPTH:
                 raise YamlError(f"nested deeper than {DEPTH} levels", row, col)
     if len(root) != 1:
-        raise YamlError("expected one document")
+        last = root[-1] if root else Node(None, "", 0, 0)
+        raise YamlError("expected one document", last.row, last.col)
     return root[0]
 
 
