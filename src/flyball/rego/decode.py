@@ -143,11 +143,11 @@ def block(text: str | bytes) -> tuple[str, bytes, bytes] | None:
 
     Blocks that are not whole are passed over; headers are skipped.
     """
-    raw = text if isinstance(text, bytes) else octets(text)
-    at, end = 0, -1
+    raw = b"\n" + (text if isinstance(text, bytes) else octets(text))
+    at, end = 1, -1
     while True:
-        start = 0 if at == 0 and raw.startswith(b"-----BEGIN ") else raw.find(b"\n-----BEGIN ", at) + 1
-        if start == 0 and not (at == 0 and raw.startswith(b"-----BEGIN ")):
+        start = raw.find(b"\n-----BEGIN ", at - 1) + 1
+        if start == 0:
             return None
         at = _line_end(raw, start)
         first = raw[start:at].rstrip()

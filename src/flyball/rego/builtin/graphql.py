@@ -1,6 +1,7 @@
 """GraphQL: queries and schemas read, and checked against each other. Trees are gqlparser's, without positions and without what is empty."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
 from flyball.rego.builtin.desk import builtin, mistyped, too_large
@@ -9,7 +10,7 @@ from flyball.rego.error import BuiltinFault
 from flyball.rego.graphql.check import check_query
 from flyball.rego.graphql.parser import Node, Places
 from flyball.rego.graphql.query import parse_query
-from flyball.rego.graphql.schema import load_schema
+from flyball.rego.graphql.schema import Schema, load_schema
 from flyball.rego.graphql.sdl import parse_schema
 from flyball.rego.graphql.shape import fitted
 from flyball.rego.type import ANY, BOOLEAN, OBJECT, STRING, array, object_of, one_of
@@ -67,8 +68,7 @@ def schema_is_valid(types: Any) -> bool:
     name = "graphql.schema_is_valid"
     try:
         with blame(name):
-            load_schema(*_document(name, types, "schema", parse_schema))
-            return True
+            return bool(_schema(name, types))
     except BuiltinFault:
         return False
 
@@ -86,13 +86,22 @@ def _short(name: str, text: str) -> str:
     return text
 
 
-def _document(name: str, given: Any, shape: str, parser: Callable[[str], tuple[Node, Places]]) -> tuple[Node, Places]:
-    """The tree and where its nodes stand."""
-    return parser(_short(name, given)) if type(given) is str else (fitted(given, shape), Places())
+@lru_cache(maxsize=8)
+def _known(text: str) -> tuple[Node, Schema]:
+    """The tree of a schema, and what it makes; a policy asks for the same one again and again."""
+    tree, places = parse_schema(text)
+    return tree, load_schema(tree, places)
+
+
+def _schema(name: str, given: Any) -> tuple[Node, Schema]:
+    if type(given) is str:
+        return _known(_short(name, given))
+    tree = fitted(given, "schema")
+    return tree, load_schema(tree, Places())
 
 
 def _checked(name: str, asked: Any, types: Any) -> list[Value]:
-    query_tree, places = _document(name, asked, "query", parse_query)
-    schema_tree, schema_places = _document(name, types, "schema", parse_schema)
-    check_query(load_schema(schema_tree, schema_places), query_tree, places)
+    query_tree, places = parse_query(_short(name, asked)) if type(asked) is str else (fitted(asked, "query"), Places())
+    schema_tree, loaded = _schema(name, types)
+    check_query(loaded, query_tree, places)
     return [query_tree, schema_tree]

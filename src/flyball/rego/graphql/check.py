@@ -3,17 +3,17 @@
 Goes through operations and then fragments as gqlparser does, what is inside before what is around it, and raises the first flaw found.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Final
 
 from flyball.rego.error import OverLimit
 from flyball.rego.graphql.merge import Merger
 from flyball.rego.graphql.parser import VARIABLE, Node, Places, flaw
 from flyball.rego.graphql.schema import Schema
-from flyball.rego.graphql.shape import base, is_compatible, named, type_text, value_text
+from flyball.rego.graphql.shape import base, is_compatible, type_text, value_text
 from flyball.rego.graphql.value import Values
 
-_STEPS: Final = 200_000  # selections looked at
+_STEPS: Final = 50_000  # selections and values looked at
 _TYPENAME: Final[Node] = {"Name": "__typename", "Type": {"NamedType": "String", "NonNull": False}}
 _LEAVES: Final = frozenset(("SCALAR", "ENUM"))
 _INPUTS: Final = frozenset(("SCALAR", "ENUM", "INPUT_OBJECT"))
@@ -26,6 +26,8 @@ def check_query(schema: Schema, tree: Node, places: Places) -> None:
     walk = _Walk(schema, tree, places)
     for one in operations:
         walk.operation_of(one)
+    walk.operation = None
+    _turn_back(walk)
     for one in fragments:
         walk.fragment_of(one)
 
@@ -37,6 +39,7 @@ class _Walk:
         self.schema = schema
         self.tree = tree
         self.places = places
+        self.named: dict[str, Node] = {one["Name"]: one for one in reversed(tree.get("Operations", []))}
         self.fragments: dict[str, Node] = {one["Name"]: one for one in reversed(tree.get("Fragments", []))}
         self.merger = Merger(schema, self.fragments, places)
         self.values = Values(schema, places)
@@ -67,13 +70,12 @@ class _Walk:
             raise self.flaw(one, f'Schema does not support operation type "{one["Operation"]}"')
         self._whole(one, listed)
         self.merger.check(one.get("SelectionSet", []), kind)
-        self.operation = None
 
     def _whole(self, one: Node, listed: list[Node]) -> None:
         others = self.tree["Operations"]
         if not one["Name"] and len(others) > 1:
             raise self.flaw(one, "This anonymous operation must be the only defined operation.")
-        if one["Name"] and named(others, one["Name"]) is not one:
+        if one["Name"] and self.named[one["Name"]] is not one:
             raise self.flaw(one, f'There can be only one operation named "{one["Name"]}".')
         of = f' in operation "{one["Name"]}"' if one["Name"] else ""
         if one["Operation"] == "subscription" and len(one.get("SelectionSet", [])) != 1:
@@ -98,37 +100,26 @@ class _Walk:
             raise self.flaw(one, f'Unknown type "{condition}".')
         if kind["Kind"] not in _COMPOSITES:
             raise self.flaw(one, f'Fragment "{name}" cannot condition on non composite type "{condition}".')
-        self._acyclic(one)
         if name not in self.spread:
             raise self.flaw(one, f'Fragment "{name}" is never used.')
         if self.fragments[name] is not one:
             raise self.flaw(one, f'There can be only one fragment named "{name}".')
         self.merger.check(one.get("SelectionSet", []), kind)
 
-    def _acyclic(self, one: Node) -> None:
-        """That the fragment does not come back to itself over the spreads in it."""
-        seen: dict[str, list[str]] = {one["Name"]: []}
-        queue = [one["Name"]]
-        for name in queue:
-            for spread in _spreads(self.fragments.get(name, {})):
-                if spread["Name"] == one["Name"]:
-                    via = " via " + ", ".join(f'"{step}"' for step in seen[name]) if seen[name] else ""
-                    raise self.flaw(spread, f'Cannot spread fragment "{one["Name"]}" within itself{via}.')
-                if spread["Name"] not in seen:
-                    seen[spread["Name"]] = [*seen[name], spread["Name"]]
-                    queue.append(spread["Name"])
-
     def _selections(self, around: Node, kind: Node | None) -> None:
         for one in around.get("SelectionSet", ()):
-            self.steps += 1
-            if self.steps > _STEPS:
-                raise OverLimit(f"graphql: more than {_STEPS:,} selections to check")
+            self._step()
             if "Alias" in one:
                 self._field(one, kind)
             elif "TypeCondition" in one:
                 self._inline(one, kind)
             else:
                 self._spread(one, kind)
+
+    def _step(self) -> None:
+        self.steps += 1
+        if self.steps > _STEPS:
+            raise OverLimit(f"graphql: more than {_STEPS:,} selections and values to check")
 
     def _field(self, one: Node, around: Node | None) -> None:
         found = _TYPENAME if one["Name"] == "__typename" else self.schema.member(around, one["Name"])
@@ -154,15 +145,16 @@ class _Walk:
     def _arguments(self, one: Node, found: Node, words: tuple[str, str]) -> None:
         """That the arguments of a field or directive are known, there where they must be, and given once."""
         given: set[str] = set()
+        known, needed = self.schema.index(found, "Arguments")
         for argument in one.get("Arguments", ()):
             name = argument["Name"]
-            if named(found.get("Arguments"), name) is None:
+            if name not in known:
                 raise self.flaw(argument, f'Unknown argument "{name}" on {words[1]}.')
             if name in given:
                 raise self.flaw(argument, f'There can be only one argument named "{name}".')
             given.add(name)
-        for wanted in found.get("Arguments", ()):
-            if wanted["Type"].get("NonNull") and "DefaultValue" not in wanted and wanted["Name"] not in given:
+        for wanted in needed:
+            if wanted["Name"] not in given:
                 kind = type_text(wanted["Type"])
                 raise self.flaw(one, f'{words[0]} argument "{wanted["Name"]}" of type "{kind}" is required, but it was not provided.')
 
@@ -175,7 +167,7 @@ class _Walk:
             raise self.flaw(one, f'Unknown type "{condition}".')
         if condition and kind is not None and kind["Kind"] not in _COMPOSITES:
             raise self.flaw(one, f'Fragment cannot condition on non composite type "{condition}".')
-        if condition and around is not None and not self._overlaps(around, kind):
+        if condition and around is not None and not _overlaps(self.schema, around, kind):
             raise self.flaw(
                 one, f'Fragment cannot be spread here as objects of type "{around["Name"]}" can never be of type "{condition}".'
             )
@@ -194,15 +186,9 @@ class _Walk:
         if name not in self.entered:
             self.entered.add(name)
             self._selections(found, kind)
-        if around is not None and not self._overlaps(around, kind):
+        if around is not None and not _overlaps(self.schema, around, kind):
             what = f'cannot be spread here as objects of type "{around["Name"]}" can never be of type "{condition}".'
             raise self.flaw(one, f'Fragment "{name}" {what}')
-
-    def _overlaps(self, around: Node, kind: Node | None) -> bool:
-        if kind is None or kind["Kind"] not in _COMPOSITES or around["Kind"] not in _COMPOSITES:
-            return True  # another rule says so
-        possible = self.schema.possible
-        return not possible.get(around["Name"], set()).isdisjoint(possible.get(kind["Name"], ()))
 
     def _directives(self, node: Node, location: str) -> None:
         listed = node.get("Directives", ())
@@ -222,11 +208,12 @@ class _Walk:
             seen.add(name)
 
     def _argument(self, one: Node, found: Node | None) -> None:
-        wanted = named(found.get("Arguments"), one["Name"]) if found else None
+        wanted = self.schema.index(found, "Arguments")[0].get(one["Name"]) if found else None
         has_default = wanted is not None and _is_default(wanted)
         self._value(one["Value"], None if wanted is None else wanted["Type"], has_default=has_default)
 
     def _value(self, value: Node, wanted: Node | None, *, has_default: bool) -> None:
+        self._step()
         if value["Kind"] == VARIABLE and self.operation is not None:
             self._variable(value, wanted, has_default=has_default)
         for child, inner in self.values.inside(value, wanted):
@@ -249,12 +236,39 @@ class _Walk:
                 raise self.flaw(value, f'Variable "{value_text(value)}" of type "{own}" used in position expecting type "{other}".')
 
 
+def _overlaps(schema: Schema, around: Node, kind: Node | None) -> bool:
+    """Whether something can be of both types."""
+    if kind is None or kind["Kind"] not in _COMPOSITES or around["Kind"] not in _COMPOSITES:
+        return True  # another rule says so
+    return not schema.possible.get(around["Name"], set()).isdisjoint(schema.possible.get(kind["Name"], ()))
+
+
+def _turn_back(walk: _Walk) -> None:
+    """Raises ValueError for a fragment that comes back to itself over the spreads in it."""
+    fragments, done = walk.fragments, set[str]()
+    for first in reversed(fragments):
+        path = {first: _spreads(fragments[first])}
+        while path and first not in done:
+            name, rest = path.popitem()
+            spread = next(rest, None)
+            if spread is None:
+                done.add(name)
+                continue
+            path[name], further = rest, spread["Name"]
+            if further in path:
+                steps = list(path)
+                via = ", ".join(f'"{step}"' for step in steps[steps.index(further) + 1 :])
+                raise walk.flaw(spread, f'Cannot spread fragment "{further}" within itself{" via " if via else ""}{via}.')
+            if further in fragments and further not in done:
+                path[further] = _spreads(fragments[further])
+
+
 def _is_default(node: Node) -> bool:
     """Whether there is a default that is not null."""
     return "DefaultValue" in node and node["DefaultValue"]["Raw"] != "null"
 
 
-def _spreads(around: Node) -> Iterable[Node]:
+def _spreads(around: Node) -> Iterator[Node]:
     """The spreads inside a node, however deep."""
     for one in around.get("SelectionSet", ()):
         if "Alias" not in one and "TypeCondition" not in one:

@@ -1,7 +1,8 @@
 """Whether fields that answer under the same name can be merged (spec, 5.3.2). Called by `check`.
 
 Two fields clash if they may answer together and are not the same field with the same arguments, or if what they give has another shape.
-Every pair is looked at once, so that a document of n fields costs at most n squared.
+Every pair is looked at once, and there is an end to how
+many.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from flyball.rego.graphql.parser import Node, Places, flaw
 from flyball.rego.graphql.schema import Schema
 from flyball.rego.graphql.shape import base, type_text, value_text
 
-_PAIRS: Final = 100_000
+_STEPS: Final = 100_000  # fields collected, pairs compared
 _LEAVES: Final = frozenset(("SCALAR", "ENUM"))
 Found = tuple[Node, Node, Node]  # a field, the type that it is selected from, and its definition
 Grouped = dict[str, list[Found]]
@@ -26,10 +27,21 @@ class Merger:
         self.fragments = fragments
         self.places = places
         self.grouped: dict[tuple[int, str], Grouped] = {}
+        self.checked: set[tuple[int, str]] = set()
         self.done: set[tuple[int, int, bool]] = set()
+        self.steps = 0
+
+    def _step(self) -> None:
+        self.steps += 1
+        if self.steps > _STEPS:
+            raise OverLimit(f"graphql: more than {_STEPS:,} fields and pairs of them to compare")
 
     def check(self, selections: list[Node], kind: Node | None) -> None:
         """Raises ValueError, in gqlparser's words, for two selected fields that clash."""
+        key = (id(selections), kind["Name"] if kind else "")
+        if not selections or key in self.checked:
+            return
+        self.checked.add(key)
         for name, found in self._grouped(selections, kind).items():
             for place, one in enumerate(found):
                 for other in found[place + 1 :]:
@@ -49,6 +61,7 @@ class Merger:
 
     def _collect(self, selections: list[Node], kind: Node | None, into: Grouped, entered: set[str]) -> None:
         for one in selections:
+            self._step()
             if "Alias" in one:
                 found = self.schema.member(kind, one["Name"])
                 if kind is not None and found is not None:
@@ -67,11 +80,10 @@ class Merger:
         (field, around, found), (second, second_around, second_found) = one, other
         apart = apart or (around["Name"] != second_around["Name"] and around["Kind"] == second_around["Kind"] == "OBJECT")
         key = (id(field), id(second), apart)
+        self._step()
         if field is second or key in self.done:
             return ""
         self.done.add(key)
-        if len(self.done) > _PAIRS:
-            raise OverLimit(f"graphql: more than {_PAIRS:,} pairs of fields to compare")
         if not apart and field["Name"] != second["Name"]:
             return f'"{field["Name"]}" and "{second["Name"]}" are different fields'
         if not apart and _given(field) != _given(second):

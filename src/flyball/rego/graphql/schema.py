@@ -8,7 +8,7 @@ from typing import Final
 from flyball.rego.builtin.print import quoted
 from flyball.rego.graphql.parser import Node, Places, flaw
 from flyball.rego.graphql.sdl import parse_schema
-from flyball.rego.graphql.shape import base, is_compatible, named, type_text
+from flyball.rego.graphql.shape import base, is_compatible, type_text
 
 _PARTS: Final = ("Directives", "Interfaces", "Fields", "Types", "EnumValues")
 _INPUTS: Final = frozenset(("SCALAR", "ENUM", "INPUT_OBJECT"))
@@ -55,26 +55,31 @@ def _own() -> Node:
 
 @dataclass(slots=True)
 class Schema:
-    """The types and directives by name; what each type may stand for, where each operation begins, and the fields that were asked for."""
+    """The types and directives by name; what each type may stand for, where each operation begins, and what was asked for."""
 
     places: Places
     types: dict[str, Node] = field(default_factory=dict)
     directives: dict[str, Node] = field(default_factory=dict)
     possible: dict[str, set[str]] = field(default_factory=dict)
     roots: dict[str, Node] = field(default_factory=dict)
-    fields: dict[str, dict[str, Node]] = field(default_factory=dict)
+    indexed: dict[tuple[int, str], tuple[dict[str, Node], list[Node]]] = field(default_factory=dict)
 
     def flaw(self, node: Node, what: str) -> ValueError:
         """What is wrong with a node."""
         return flaw(what, self.places.of(node))
 
+    def index(self, node: Node, part: str) -> tuple[dict[str, Node], list[Node]]:
+        """The fields, arguments or values of a node of the schema: by name, and those that must be given."""
+        key = (id(node), part)
+        if key not in self.indexed:
+            listed = node.get(part, ())
+            needed = [one for one in listed if one.get("Type", {}).get("NonNull") and "DefaultValue" not in one]
+            self.indexed[key] = ({one["Name"]: one for one in reversed(listed)}, needed)
+        return self.indexed[key]
+
     def member(self, kind: Node | None, name: str) -> Node | None:
         """The field of a type."""
-        if kind is None:
-            return None
-        if kind["Name"] not in self.fields:
-            self.fields[kind["Name"]] = {one["Name"]: one for one in reversed(kind.get("Fields", ()))}
-        return self.fields[kind["Name"]].get(name)
+        return None if kind is None else self.index(kind, "Fields")[0].get(name)
 
 
 def load_schema(tree: Node, places: Places) -> Schema:
@@ -95,7 +100,7 @@ def load_schema(tree: Node, places: Places) -> Schema:
         query = schema.roots["query"]
         schema.roots["query"] = query | {"Fields": [*query.get("Fields", ()), *_introspection()]}
         schema.types[query["Name"]] = schema.roots["query"]
-        schema.fields.pop(query["Name"], None)
+        schema.indexed.clear()  # the type is another now
     return schema
 
 
@@ -173,8 +178,9 @@ def _check_definition(schema: Schema, kind: Node) -> None:
             raise schema.flaw(kind, f"Undefined type {quoted(name)}.")
         if schema.types[name]["Kind"] != "OBJECT":
             raise schema.flaw(kind, f"{kind['Kind']} type {quoted(name)} must be OBJECT.")
+    listed = frozenset(kind.get("Interfaces", ()))
     for name in kind.get("Interfaces", ()):
-        _check_interface(schema, kind, name)
+        _check_interface(schema, kind, name, listed)
     _check_content(schema, kind)
     if not kind.get("BuiltIn"):
         _check_name(schema, kind)
@@ -233,7 +239,7 @@ def _check_directives(schema: Schema, node: Node, location: str, directive: str 
             raise schema.flaw(one, f"Directive {name} is not applicable on {location}.")
 
 
-def _check_interface(schema: Schema, kind: Node, name: str) -> None:
+def _check_interface(schema: Schema, kind: Node, name: str, listed: frozenset[str]) -> None:
     above = schema.types.get(name)
     if above is None:
         raise schema.flaw(kind, f"Undefined type {quoted(name)}.")
@@ -242,7 +248,7 @@ def _check_interface(schema: Schema, kind: Node, name: str) -> None:
     for wanted in above.get("Fields", ()):
         _check_field(schema, kind, name, wanted)
     for further in above.get("Interfaces", ()):
-        if further not in kind["Interfaces"]:
+        if further not in listed:
             own = kind["Name"]
             if further == own:
                 raise schema.flaw(kind, f"Type {own} cannot implement {name} because it would create a circular reference.")
@@ -258,15 +264,14 @@ def _check_field(schema: Schema, kind: Node, above: str, wanted: Node) -> None:
     if not _is_covariant(schema, wanted["Type"], found["Type"]):
         raise schema.flaw(found, f"{own} the field {name} must have type {type_text(wanted['Type'])}.")
     for argument in wanted.get("Arguments", ()):
-        own_argument = named(found.get("Arguments"), argument["Name"])
+        own_argument = schema.index(found, "Arguments")[0].get(argument["Name"])
         same = f"{own} the field {name} must have the same arguments but"
         if own_argument is None:
             raise schema.flaw(found, f"{same} it is missing {argument['Name']}.")
         if not is_compatible(argument.get("Type", {}), own_argument["Type"]):
             raise schema.flaw(own_argument, f"{same} {argument['Name']} has the wrong type.")
-    for argument in found.get("Arguments", ()):
-        is_needed = argument["Type"].get("NonNull") and "DefaultValue" not in argument
-        if is_needed and named(wanted.get("Arguments"), argument["Name"]) is None:
+    for argument in schema.index(found, "Arguments")[1]:
+        if argument["Name"] not in schema.index(wanted, "Arguments")[0]:
             what = f"any additional arguments on {name} must be optional or have a default value but {argument['Name']} is required."
             raise schema.flaw(argument, f"{own} {what}")
 

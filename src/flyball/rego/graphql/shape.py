@@ -113,8 +113,3 @@ def is_compatible(kind: Node, other: Node) -> bool:
     if "Elem" in kind and not is_compatible(kind["Elem"], other["Elem"]):
         return False
     return bool(kind.get("NonNull")) or not other.get("NonNull")
-
-
-def named(nodes: list[Node] | None, name: str) -> Node | None:
-    """The first of the nodes that has this name."""
-    return next((one for one in nodes or () if one.get("Name") == name), None)

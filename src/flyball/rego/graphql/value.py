@@ -19,7 +19,7 @@ from flyball.rego.graphql.parser import (
     flaw,
 )
 from flyball.rego.graphql.schema import Schema
-from flyball.rego.graphql.shape import base, named, type_text, value_text
+from flyball.rego.graphql.shape import base, type_text, value_text
 
 _TAKEN: Final = {
     INT_VALUE: frozenset(("Int", "Float", "ID")),
@@ -89,15 +89,15 @@ class Values:
     def _leaf(self, value: Node, wanted: Node, kind: Node) -> None:
         what, name = value["Kind"], kind["Name"]
         if kind["Kind"] == "ENUM" and what == ENUM_VALUE:
-            if named(kind.get("EnumValues"), value["Raw"]) is None:
+            if value["Raw"] not in self.schema.index(kind, "EnumValues")[0]:
                 raise self.flaw(value, f'Value "{value["Raw"]}" does not exist in "{type_text(wanted)}" enum.')
         elif name not in _TAKEN.get(what, ()) or (name == "Int" and not _is_int(value["Raw"])):
             raise self._unexpected(value, wanted, kind)
 
     def _object(self, value: Node, kind: Node) -> None:
         given = {child.get("Name", ""): child for child in value.get("Children", ())}
-        for one in kind.get("Fields", ()):
-            if one["Type"].get("NonNull") and one["Name"] not in given and "DefaultValue" not in one:
+        for one in self.schema.index(kind, "Fields")[1]:
+            if one["Name"] not in given:
                 shown = type_text(one["Type"])
                 raise self.flaw(value, f'Field "{kind["Name"]}.{one["Name"]}" of required type "{shown}" was not provided.')
         for name, child in given.items():
