@@ -1,7 +1,7 @@
-"""The gate: refuses what OPA's compiler refuses, and puts what it lets through into the form that is planned. Called by `planner`.
+"""The gate: refuses what OPA's compiler refuses, and orders what it lets through for the planner.
 
-The stages, one file each: `name` (what each name means), `metadata` (rego.metadata calls), `call` (what is called), `safety` (variables have
-values when they are needed), `recursion`, `conflict` (rules beside each other), `kind` (types), `lint` (warnings). A stage runs only if the
+The stages, one file each: `name` (what each name means), `metadata` (rego.metadata calls), `call` (what is called), `safety` (variables are
+bound when they are needed), `recursion`, `conflict` (rules beside each other), `kind` (types), `lint` (warnings). A stage runs only if the
 ones before found no mistake: what it would say else is a consequence.
 """
 
@@ -11,6 +11,7 @@ from typing import Any
 from flyball.rego.gate import call, conflict, kind, lint, metadata, name, recursion, safety
 from flyball.rego.gate.note import Checked, Notes
 from flyball.rego.gate.trie import Node, plant
+from flyball.rego.metadata import redeclared
 from flyball.rego.tree import Module
 
 __all__ = ["Checked", "Node", "check", "plant"]
@@ -22,21 +23,20 @@ def check(modules: Sequence[Module], schema: Mapping[str, Any] | None = None) ->
     Raises:
         Refused: the set has mistakes; it holds all that the stage found, in all modules.
     """
-    notes = Notes()
+    notes = Notes(redeclared(modules))
     rules = name.resolve(modules, notes)
-    rules = metadata.fold(rules, modules)
     notes.settle()
     packages = frozenset(module.package for module in modules)
     root = plant(rules, packages)
     call.check(rules, root, notes)
     notes.settle()
-    rules = safety.order(rules, root, notes)
+    rules = safety.order(metadata.fold(rules, modules), root, notes)
     notes.settle()
     root = plant(rules, packages)
-    graph = recursion.check(rules, root, notes)
+    graph = recursion.check(root, notes)
     conflict.check(root, modules, notes)
     notes.settle()
-    kind.check(rules, root, graph, schema, notes)
+    kind.check(root, graph, schema, notes)
     notes.settle()
-    lint.check(rules, notes)
+    lint.check(rules, root, notes)
     return Checked(rules, packages, tuple(sorted(notes.warnings, key=lambda one: (one.place, one.what))))

@@ -1,4 +1,4 @@
-"""Stage 2: what is called. Unknown functions, wrong numbers of arguments, builtins that are refused, targets of `with`. Called by the gate."""
+"""Stage 2: what is called: unknown functions, wrong numbers of arguments, refused builtins, targets of `with`. Called by the gate."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -26,7 +26,8 @@ _RENAMED: Final = {
     "cast_object": "check with is_object",
 }
 _FIXED: Final = ("eq", "rego.metadata.chain", "rego.metadata.rule")
-_METADATA: Final = frozenset({"rego.metadata.chain", "rego.metadata.rule"})
+# What the compiler itself takes care of, with the number of arguments.
+_OWN: Final = {"eq": 2, "assign": 2, "rego.metadata.chain": 0, "rego.metadata.rule": 0}
 _MOCKED: Final = "with keyword replacing built-in function: "
 
 
@@ -49,9 +50,10 @@ def arity(name: tuple[str, ...], root: Node) -> int | None:
     if name[0] == "data":
         node = root.find(name[1:])
         return node.arity if node else None
-    if name in {("eq",), ("assign",)}:
-        return 2
-    found = TABLE.get(".".join(name))
+    text = ".".join(name)
+    if text in _OWN:
+        return _OWN[text]
+    found = TABLE.get(text)
     return len(found.signature.args) if found else None
 
 
@@ -63,7 +65,7 @@ def captures(call: Call, root: Node) -> bool:
 
 def _called(call: Call, root: Node, notes: Notes, *, may_capture: bool, mocked: Iterable[str]) -> None:
     name = ".".join(call.name)
-    if name in _METADATA or name in {"print", "internal.print"}:
+    if name == "print":
         return
     takes, given = arity(call.name, root), len(call.args)
     if call.name[0] != "data" and name in REFUSED:

@@ -44,8 +44,8 @@ class Checked:
     """A set of policies without a mistake.
 
     Attributes:
-        rules: every rule: its name is a `Ref` from `data`, its variables are unique, its bodies can be run from top to bottom, calls are named
-            `("data", ...)` for a rule and as they stand for a builtin.
+        rules: every rule: its name is a `Ref` from `data`, its variables are unique, its bodies can be run from top to bottom, a call of a
+            rule is named `("data", ...)`.
         packages: the package of every module, also of those without rules.
         warnings: what is no mistake but worth a look, in order of place.
     """

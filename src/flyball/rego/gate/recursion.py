@@ -1,7 +1,7 @@
 """Stage 4: no rule may need itself. Called by the gate."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from flyball.rego.gate import show
 from flyball.rego.gate.note import RECURSION, Notes
@@ -12,7 +12,7 @@ from flyball.rego.tree import Call, Ref, Rule
 Graph = Mapping[Names, tuple[Names, ...]]
 
 
-def check(rules: Sequence[Rule], root: Node, notes: Notes) -> Graph:
+def check(root: Node, notes: Notes) -> Graph:
     """Takes in every rule that needs itself, with the chain that shows it; gives which rules need which."""
     graph: dict[Names, dict[Names, None]] = {}
     for node in (root, *root.below()):
@@ -20,8 +20,9 @@ def check(rules: Sequence[Rule], root: Node, notes: Notes) -> Graph:
             for other in needs(rule, root):
                 graph.setdefault(node.path, {})[other.path] = None
     found = {name: tuple(others) for name, others in graph.items()}
+    suspects = _suspects(found)
     for node in root.below():
-        chain = _back(found, node.path) if node.rules else ()
+        chain = _back(found, node.path) if node.path in suspects else ()
         if chain:
             named = [show.path(("data", *map(str, name))) for name in chain]
             what = f"rule {named[0]} is recursive: {' -> '.join(named)}"
@@ -49,6 +50,22 @@ def needs(rule: Rule, root: Node) -> list[Node]:
     return found
 
 
+def _suspects(graph: Graph) -> set[Names]:
+    """The rules that may be on a cycle: all but those that lead nowhere when what leads nowhere is taken away."""
+    users: dict[Names, list[Names]] = {}
+    left = {name: len(others) for name, others in graph.items()}
+    for name, others in graph.items():
+        for other in others:
+            users.setdefault(other, []).append(name)
+    waiting = [other for other in users if other not in left]
+    while waiting:
+        for name in users.get(waiting.pop(), ()):
+            left[name] -= 1
+            if not left[name]:
+                waiting.append(name)
+    return {name for name, count in left.items() if count}
+
+
 def _back(graph: Graph, start: Names) -> tuple[Names, ...]:
     """The shortest way from a rule back to itself; empty where there is none."""
     came: dict[Names, Names] = {}
@@ -60,7 +77,7 @@ def _back(graph: Graph, start: Names) -> tuple[Names, ...]:
                 chain = [start, name]
                 while chain[-1] != start:
                     chain.append(came[chain[-1]])
-                return tuple(reversed(chain)) if len(chain) > 2 or name != start else (start, start)
+                return tuple(reversed(chain))
             if other not in came:
                 came[other] = name
                 waiting.append(other)

@@ -1,7 +1,7 @@
-"""Stage 3: which variables have a value when they are needed. Orders each body so that it can be run from top to bottom. Called by the gate.
+"""Stage 3: which variables have a value when they are needed. Orders each body so that it can run from top to bottom.
 
-A line makes variables safe by unification (`x = input.y`), by going through a document (`data.xs[i]`) or as the result of a call that is a line
-of its own. Everything else it needs must be safe before. Lines keep their order where they can, as in OPA.
+A line makes variables safe by unification (`x = input.y`), by going through a document (`data.xs[i]`), or as the result of a call that is
+a line of its own. Everything else it needs must be safe before. Lines keep their order where they can, as in OPA.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,19 @@ from flyball.rego.gate import show
 from flyball.rego.gate.call import captures
 from flyball.rego.gate.note import UNSAFE, Notes
 from flyball.rego.gate.trie import Node, steps
-from flyball.rego.gate.walk import body_variables, closed_over, heads, inner, line_variables, pattern, rebuild, terms, variables
+from flyball.rego.gate.walk import (
+    body_variables,
+    closed_over,
+    heads,
+    inner,
+    is_binary,
+    line_variables,
+    names_builtin,
+    pattern,
+    rebuild,
+    terms,
+    variables,
+)
 from flyball.rego.tree import Array, Body, Call, Comprehension, Every, Expr, Object, Ref, Rule, Template, Term, Var
 
 
@@ -96,7 +108,7 @@ class Orderer:
         if isinstance(term, Template):
             for side in inner(term):
                 self._needs(side, safe | reached(side, safe), side.place)
-            return replace(term, parts=tuple(one if isinstance(one, str) else self.closures(one, safe) for one in term.parts))
+            return replace(term, parts=tuple(one if isinstance(one, str | Expr) else self.closures(one, safe) for one in term.parts))
         return rebuild(term, lambda one: self.closures(one, safe))
 
     # ---------------------------------------------------------------- one line
@@ -108,7 +120,7 @@ class Orderer:
 
     def outputs(self, line: Expr, safe: set[str]) -> set[str]:
         """The variables that a line makes safe."""
-        if line.negated or any(variables(one.value) - safe for one in line.withs):
+        if line.negated or any(variables(one.value) - safe for one in line.withs if not names_builtin(one.value)):
             return set()
         what = line.what
         if isinstance(what, Every):
@@ -116,11 +128,10 @@ class Orderer:
         found: set[str] = set()
         for term in heads(replace(line, withs=())):
             found |= reached(term, safe)
-        if isinstance(what, Call) and what.name == ("eq",) and len(what.args) == 2:
+        if is_binary(what, "eq"):
             found |= _unified(what.args[0], what.args[1], safe | found)
-        elif isinstance(what, Call) and captures(what, self.root):
-            if not {one for term in what.args[:-1] for one in variables(term)} - safe - found:
-                found |= {one.name for one in pattern(what.args[-1])}
+        elif isinstance(what, Call) and captures(what, self.root) and not _all(what.args[:-1]) - safe - found:
+            found |= {one.name for one in pattern(what.args[-1])}
         return found - safe
 
     # ---------------------------------------------------------------- mistakes
@@ -155,6 +166,10 @@ def reached(term: Term, safe: set[str]) -> set[str]:
             if not variables(ref.head) - safe - found:
                 found |= {one.name for step in ref.path for one in _free(step)}
     return found
+
+
+def _all(found: Iterable[Term]) -> set[str]:
+    return {name for term in found for name in variables(term)}
 
 
 def _free(step: Term) -> list[Var]:

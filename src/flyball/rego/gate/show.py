@@ -3,7 +3,8 @@
 import json
 import re
 
-from flyball.rego.tree import Array, Call, Comprehension, Object, Ref, Scalar, SetOf, Template, Term, Var
+from flyball.rego.gate.walk import is_binary
+from flyball.rego.tree import Array, Call, Comprehension, Expr, Object, Ref, Scalar, SetOf, Template, Term, Var
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SIGNS = {
@@ -23,7 +24,7 @@ _SIGNS = {
     "gt": ">",
     "gte": ">=",
 }
-_BRACKETS = {"array": "[]", "set": "{}", "object": "{}"}
+_BRACKETS = {"array": ("[", "]"), "set": ("{", "}"), "object": ("{", "}")}
 
 
 def plain(name: str) -> str:
@@ -36,8 +37,10 @@ def path(names: tuple[str, ...]) -> str:
     return names[0] + "".join(f".{one}" if _NAME.fullmatch(one) else f"[{json.dumps(one)}]" for one in names[1:])
 
 
-def term(what: Term) -> str:
+def term(what: Term | Expr) -> str:  # noqa: PLR0911 - one for each kind of term
     """A term as text, in one line."""
+    if isinstance(what, Expr):
+        return "..."
     if isinstance(what, Scalar):
         return json.dumps(what.value, ensure_ascii=False)
     if isinstance(what, Var):
@@ -70,7 +73,7 @@ def _step(one: Term) -> str:
 
 def _call(what: Call) -> str:
     name = ".".join(what.name)
-    if name in _SIGNS and len(what.args) == 2:
+    if is_binary(what, *_SIGNS):
         return f"{term(what.args[0])} {_SIGNS[name]} {term(what.args[1])}"
     return f"{name}({_listed(what.args)})"
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TypeGuard
 
 from flyball.rego.builtin import TABLE
 from flyball.rego.tree import (
@@ -24,18 +25,22 @@ from flyball.rego.tree import (
 )
 
 RESERVED = frozenset({"input", "data"})
+BOTH = 2  # the sides of `=`
 
 
 def parts(term: Term) -> tuple[Term, ...]:
-    """The terms right inside `term` that are evaluated where it stands: none of a comprehension or template, they have a scope of their own."""
-    if isinstance(term, Ref):
-        return (term.head, *term.path)
+    """The terms right inside `term` in the same scope: none of a comprehension or template, which have their own."""
+    kind = type(term)  # asked of every term many times: comparing classes is what is fast
+    if kind is Scalar or kind is Var:
+        return ()
+    if kind is Ref:
+        return (term.head, *term.path)  # type: ignore[union-attr]  # its class is compared right above
+    if kind is Call:
+        return term.args  # type: ignore[union-attr]  # its class is compared right above
     if isinstance(term, Array | SetOf):
         return term.items
     if isinstance(term, Object):
         return tuple(side for pair in term.pairs for side in pair)
-    if isinstance(term, Call):
-        return term.args
     return ()
 
 
@@ -44,12 +49,12 @@ def inner(term: Term) -> tuple[Term, ...]:
     if isinstance(term, Comprehension):
         return (term.head,) if term.key is None else (term.key, term.head)
     if isinstance(term, Template):
-        return tuple(part for part in term.parts if not isinstance(part, str))
+        return tuple(part for part in term.parts if not isinstance(part, str | Expr))  # the gate leaves no `Expr`
     return ()
 
 
 def heads(expr: Expr) -> tuple[Term, ...]:
-    """The terms of a line that are evaluated in its own scope: what it says, the domain it goes through, the values of `with`."""
+    """The terms of a line in its own scope: what it says, the domain it goes through, the values of `with`."""
     what, given = expr.what, tuple(one.value for one in expr.withs if not names_builtin(one.value))
     if isinstance(what, Some):
         return given
@@ -60,6 +65,11 @@ def heads(expr: Expr) -> tuple[Term, ...]:
     return (what, *given)
 
 
+def is_binary(term: object, *names: str) -> TypeGuard[Call]:
+    """Whether a term is a call of one of these with two arguments."""
+    return isinstance(term, Call) and len(term.name) == 1 and term.name[0] in names and len(term.args) == BOTH
+
+
 def names_builtin(term: Term) -> bool:
     """Whether a term is the name of a builtin, as `with f as count` has it. Declared variables have other names by then."""
     return ".".join(dotted(term)) in TABLE
@@ -67,20 +77,23 @@ def names_builtin(term: Term) -> bool:
 
 def terms(term: Term) -> Iterator[Term]:
     """`term` and every term inside it that has the same scope, outer ones first."""
-    yield term
-    for part in parts(term):
-        yield from terms(part)
+    waiting = [term]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        waiting.extend(reversed(parts(one)))
 
 
 def everything(term: Term) -> Iterator[Term]:
     """`term` and every term inside it, those in bodies too."""
-    yield term
-    for part in (*parts(term), *inner(term)):
-        yield from everything(part)
-    if isinstance(term, Comprehension):
-        for expr in lines(term.body):
-            for one in heads(expr):
-                yield from everything(one)
+    waiting = [term]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        inside = [*parts(one), *inner(one)]
+        if isinstance(one, Comprehension):
+            inside += [side for expr in lines(one.body) for side in heads(expr)]
+        waiting.extend(reversed(inside))
 
 
 def lines(body: Body) -> Iterator[Expr]:
@@ -106,8 +119,7 @@ def all_terms(rule: Rule) -> Iterator[Term]:
 
 def all_lines(rule: Rule) -> Iterator[Expr]:
     """Every line of a rule, of its closures and of its `else`, outer ones first."""
-    for expr in lines(rule.body):
-        yield expr
+    yield from lines(rule.body)
     for term in all_terms(replace(rule, otherwise=None)):
         if isinstance(term, Comprehension):
             yield from lines(term.body)

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from flyball.rego import gate
-from flyball.rego.error import NOWHERE
+from flyball.rego.error import NOWHERE, Mistake, Refused
+from flyball.rego.gate.note import COMPILE
 from flyball.rego.gate.query import checked
 from flyball.rego.ir import Program
 from flyball.rego.planner.rule import Functions, entry
@@ -35,10 +36,27 @@ def plan(checked_set: gate.Checked, entrypoints: Iterable[str] = (), query: Body
     functions = Functions(gate.plant(checked_set.rules, checked_set.packages))
     plans = []
     for entrypoint in entrypoints:
-        term = entry([part for part in entrypoint.split("/") if part], NOWHERE)
-        plans.append(functions.plan(entrypoint, (), [("result", term)]))
+        path = [part for part in entrypoint.split("/") if part]
+        _must_be(path, functions.root)
+        plans.append(functions.plan(entrypoint, (), [("result", entry(path, NOWHERE))]))
     if query is not None:
         body, names = checked(query, functions.root)
         plans.append(functions.plan(QUERY, body, names))
     funcs = functions.finish()
     return Program(tuple(plans), funcs, frozenset(functions.builtins))
+
+
+def _must_be(path: Sequence[str], root: gate.Node) -> None:
+    """An entrypoint that is no rule and no package would be undefined forever.
+
+    Raises:
+        Refused: it is none.
+    """
+    node, names = root, list(path)
+    while names and not (node.rules and node.open):
+        found = node.find(names[:1])
+        if found is None or found.arity is not None:
+            what = f"entrypoint {'/'.join(path)} is no rule and no package"
+            known = ", ".join(sorted(str(name) for name in node.children)[:12])
+            raise Refused([Mistake(NOWHERE, COMPILE, what, f"below {'/'.join(map(str, node.path)) or 'data'} there is: {known}")])
+        node, names = found, names[1:]

@@ -90,6 +90,7 @@ class Frame:
         self.carried: tuple[Operand, ...] = ()
         self.bound: dict[str, Operand] = {}
         self.done: dict[int, Operand] = {}
+        self.known: dict[Any, Local] = {}
         self.place: Place = NOWHERE
         self.next: Local = 2
         self.current: list[Stmt] = []
@@ -103,6 +104,13 @@ class Frame:
     def emit(self, stmt: Stmt) -> None:
         """Adds a statement where planning stands."""
         self.current.append(replace(stmt, place=self.place))
+
+    def once(self, mark: Any, plan: Callable[[Local], Stmt]) -> Local:
+        """The local that a statement gives; planned only if no statement that has run before gives the same."""
+        if mark not in self.known:
+            self.known[mark] = self.local()
+            self.emit(plan(self.known[mark]))
+        return self.known[mark]
 
     def scan(self, source: Operand) -> Scan:
         """Opens a scan: all that follows in this region happens for each of its members."""
@@ -121,14 +129,14 @@ class Frame:
 
     def region(self, plan: Callable[[], object]) -> Block:
         """What `plan` emits, as a block of its own. Variables bound inside are unbound after it."""
-        before = self.current, self.scans, self.bound
-        self.current, self.scans, self.bound = [], [], dict(self.bound)
+        before = self.current, self.scans, self.bound, self.known
+        self.current, self.scans, self.bound, self.known = [], [], dict(self.bound), dict(self.known)
         plan()
         for outer, scan in reversed(self.scans):
             outer.append(replace(scan, block=tuple(self.current)))
             self.current = outer
         found = tuple(self.current)
-        self.current, self.scans, self.bound = before
+        self.current, self.scans, self.bound, self.known = before
         return found
 
     def bind(self, name: str, operand: Operand) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from flyball.rego.gate.call import captures
-from flyball.rego.gate.walk import dotted, parts
+from flyball.rego.gate.walk import dotted, is_binary, parts
 from flyball.rego.ir import (
     ArrayAppend,
     Assign,
@@ -61,11 +61,9 @@ class Lines(Documents):
             return
         name = ".".join(what.name)
         mocked = self.context.mock(name) is not None
-        if name == "eq":
+        if is_binary(what, "eq") or (is_binary(what, "equal") and not mocked):
             self.unify(*what.args)
-        elif name == "equal" and not mocked and len(what.args) == 2:
-            self.unify(*what.args)
-        elif name == "neq" and not mocked and len(what.args) == 2:
+        elif is_binary(what, "neq") and not mocked:
             left, right = self.terms(what.args)
             self.emit(NotEqual(left, right))
         elif name == "print":
@@ -131,7 +129,7 @@ class Lines(Documents):
     def _before(self, what: Term) -> None:
         """Computes what OPA computes before a negated line."""
         if isinstance(what, Call):
-            shallow = what.name == ("eq",) or what.name == ("equal",)
+            shallow = is_binary(what, "eq", "equal")
             for arg in what.args:
                 if shallow and isinstance(arg, Ref):
                     self._before(arg)
@@ -233,6 +231,7 @@ class Lines(Documents):
 
         def inside() -> None:
             nonlocal many, found
+            self.known = {}  # what is known of input and data is not what they are now
             self._line(plain)
             found = {name: operand for name, operand in self.bound.items() if name not in free}
             many = bool(self.scans)

@@ -2,7 +2,7 @@
 
 | rules | function |
 |---|---|
-| complete, or a function | the first value; another that differs is a conflict. Where all clauses say the same constant, the first that holds ends it |
+| complete, or a function | one value; another is a conflict. Where all clauses give the same constant, the first that holds ends it |
 | `p contains x` | a set that every clause adds to |
 | `p[x].q := y` and what stands below it | an object that every clause inserts into, longest paths first |
 """
@@ -62,7 +62,8 @@ class Functions:
         mark = (node.path, context)
         if mark not in self.names:
             number = self.contexts.setdefault(context, len(self.contexts))
-            self.names[mark] = ".".join((f"g{number}", "data", *map(str, node.path)))
+            name = ".".join((f"g{number}", "data", *map(str, node.path)))
+            self.names[mark] = name if name not in self.names.values() else f"{name}#{len(self.names)}"
             self.waiting.append((node, context, self.names[mark]))
         return self.names[mark]
 
@@ -116,16 +117,18 @@ class _Function(Lines):
         """The function."""
         rules = self.node.rules
         self.place = rules[0].place
-        if self.node.open or any(one.key is not None for one in rules):
-            blocks = self._gathered()
-        else:
-            blocks = self._complete()
+        gathers = self.node.open or any(one.key is not None for one in rules)
+        blocks = self._gathered() if gathers else self._complete()
         path = () if self.carried else (name.partition(".")[0], *map(str, self.node.path))
         params = (0, 1, *(one for one in self.carried if isinstance(one, int)), *self.params)
         return Func(name, params, self.result, blocks, path, place=rules[0].place)
 
     def _one(self, stmt: Stmt, *more: Stmt) -> Block:
-        return self.region(lambda: [self.emit(one) for one in (stmt, *more)])
+        def emit() -> None:
+            for one in (stmt, *more):
+                self.emit(one)
+
+        return self.region(emit)
 
     # ---------------------------------------------------------------- complete rules and functions
 
@@ -137,11 +140,11 @@ class _Function(Lines):
         blocks: list[Block] = []
         for rule in clauses:
             if same:
-                blocks += [self.region(lambda branch=branch: self._clause(branch, self._ended)) for branch in _branches(rule)]  # type: ignore[misc]  # bound now
+                blocks += [self.region(lambda branch=branch: self._clause(branch, self._ended)) for branch in _branches(rule)]  # type: ignore[misc]  # bound now, not later
             elif rule.otherwise:
                 blocks.append(self._chain(rule, alone=len(clauses) == 1))
             else:
-                blocks.append(self.region(lambda rule=rule: self._clause(rule, self._ended if len(clauses) == 1 else self._once)))  # type: ignore[misc]  # bound now
+                blocks.append(self.region(lambda rule=rule: self._clause(rule, self._ended if len(clauses) == 1 else self._once)))  # type: ignore[misc]  # bound now, not later
         if default:
             self.place = default.place
             blocks.append(self.region(lambda: self._default(default)))
@@ -200,8 +203,7 @@ class _Function(Lines):
             rules.sort(key=lambda rule: (-len(steps(rule)), rule.key is None))
         blocks = [self._one(made)]
         for rule in rules:
-            for branch in _branches(rule):
-                blocks.append(self.region(lambda branch=branch: self._member(branch)))  # type: ignore[misc]  # bound now
+            blocks += [self.region(lambda branch=branch: self._member(branch)) for branch in _branches(rule)]  # type: ignore[misc]  # bound now, not later
         self.place = first.place
         return (*blocks, self._one(ReturnLocal(self.result)))
 

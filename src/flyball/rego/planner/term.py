@@ -24,15 +24,16 @@ from flyball.rego.ir import (
     Operand,
     SetAdd,
 )
-from flyball.rego.planner.frame import DATA, INPUT, Carried, Frame
-from flyball.rego.tree import Array, Body, Comprehension, Object, Ref, Scalar, SetOf, Template, Term, Var
+from flyball.rego.planner.call import Calls
+from flyball.rego.planner.frame import INPUT
+from flyball.rego.tree import Array, Body, Comprehension, Expr, Object, Ref, Scalar, SetOf, Template, Term, Var
 from flyball.rego.tree import Call as CallTerm
 from flyball.rego.value import UNDEFINED, Set, key
 
 TEMPLATE = "internal.template_string"
 
 
-class Terms(Frame):
+class Terms(Calls):
     """A frame that plans terms."""
 
     @abstractmethod
@@ -47,7 +48,7 @@ class Terms(Frame):
     def lines(self, body: Body) -> None:
         """Plans the lines of a body."""
 
-    def term(self, term: Term) -> Operand:
+    def term(self, term: Term) -> Operand:  # noqa: PLR0911 - one for each kind of term
         """Plans a term; its value."""
         if id(term) in self.done:
             return self.done[id(term)]
@@ -110,10 +111,9 @@ class Terms(Frame):
             scan = self.scan(source)
             self.unify_with(scan.key, step)
             return scan.value
-        name = self.term(step)
-        target = self.local()
-        self.emit(Dot(self.named(source), name, target))
-        return target
+        name, local = self.term(step), self.named(source)
+        mark = ("dot", local, name if isinstance(name, int) else (type(name.value), key(name.value)))
+        return self.once(mark, lambda target: Dot(local, name, target))
 
     # ---------------------------------------------------------------- calls
 
@@ -123,40 +123,6 @@ class Terms(Frame):
         args = self.terms(term.args)
         result = self.call(term.name, args)
         return self.scan(result).value if name in TABLE and TABLE[name].relation else result
-
-    def call(self, name: tuple[str, ...], args: Sequence[Operand]) -> Operand:
-        """Plans a call with planned operands; whatever `with` puts in its place."""
-        dotted_name = ".".join(name)
-        mock = self.context.mock(dotted_name)
-        if isinstance(mock, Const):
-            return mock
-        if isinstance(mock, Carried):
-            return self.carried[mock.index]
-        if isinstance(mock, Ref):
-            return self.term(mock)
-        before = self.context
-        carried = self.carried
-        if mock:
-            name, self.context, self.carried = mock, before.inside(), ()
-        result = self.local()
-        node = self.maker.root.find(name[1:]) if name[0] == "data" else None
-        if node:
-            self.emit(Call(self.maker.function(node, self.context), (*self.roots, *args), result))
-        else:
-            self.emit(Call(self.maker.builtin(".".join(name), self.place), tuple(args), result))
-        self.context, self.carried = before, carried
-        return result
-
-    @property
-    def roots(self) -> tuple[Operand, ...]:
-        """What every function is handed before its own arguments."""
-        return (INPUT, DATA, *self.carried)
-
-    def rule(self, node: Node) -> Operand:
-        """Plans the value of the rules at a node."""
-        result = self.local()
-        self.emit(Call(self.maker.function(node, self.context), self.roots, result))
-        return result
 
     # ---------------------------------------------------------------- values made of others
 
@@ -196,7 +162,7 @@ class Terms(Frame):
         target, result = self.local(), self.local()
         parts: list[Operand] = []
         for part in term.parts:
-            value = part if isinstance(part, str) else ground(part)
+            value = part if isinstance(part, str | Expr) else ground(part)
             if isinstance(value, str | int | float | None):
                 parts.append(Const(value))
             else:

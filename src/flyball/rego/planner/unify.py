@@ -1,5 +1,8 @@
 """Unification: `a = b`. Binds what has no value yet, takes composites apart, compares the rest."""
 
+from typing import TypeGuard
+
+from flyball.rego.gate.walk import RESERVED
 from flyball.rego.ir import Const, Dot, Equal, IsKind, Len, Operand
 from flyball.rego.planner.term import Terms
 from flyball.rego.tree import Array, Object, Scalar, Term, Var
@@ -12,7 +15,7 @@ class Unifier(Terms):
     def unify(self, left: Term, right: Term) -> None:
         """Plans `left = right`."""
         for one, other in ((left, right), (right, left)):
-            if isinstance(one, Var) and one.name not in self.bound and one.name != "input" and one.name != "data" and self.ready(other):
+            if self._open(one) and self.ready(other):
                 self._bind(one.name, self.term(other))
                 return
         if isinstance(left, Array) and isinstance(right, Array):
@@ -24,6 +27,10 @@ class Unifier(Terms):
             self._pairs([(value, values[_name(name)]) for name, value in left.pairs])
         else:
             self._one_side(left, right)
+
+    def _open(self, term: Term) -> TypeGuard[Var]:
+        """Whether a term is a variable without a value."""
+        return isinstance(term, Var) and term.name not in self.bound and term.name not in RESERVED
 
     def fail(self) -> None:
         """Plans the end of the block."""
@@ -55,12 +62,12 @@ class Unifier(Terms):
 
     def unify_with(self, operand: Operand, term: Term) -> None:
         """Plans that a value is what a term says."""
-        if isinstance(term, Var) and term.name not in self.bound and term.name not in {"input", "data"}:
+        if self._open(term):
             self.bind(term.name, operand)
         elif isinstance(term, Array) and self.unbound(term):
-            self._array(operand, term)
+            self._array(self.named(operand), term)
         elif isinstance(term, Object) and self.unbound(term):
-            self._object(operand, term)
+            self._object(self.named(operand), term)
         else:
             self.emit(Equal(operand, self.term(term)))
 
