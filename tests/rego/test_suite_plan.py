@@ -2,7 +2,7 @@
 
 import pytest
 
-from rego.suite import NOT_APPLICABLE, PASSED, find_archive, judged
+from rego.suite import NOT_APPLICABLE, PAGE, PASSED, find_archive, judged, paged, table
 
 pytestmark = pytest.mark.skipif(find_archive() is None, reason="OPA's cases are not beside this repository (shared/conformance/rego/)")
 
@@ -33,3 +33,7 @@ def test_plans_give_what_opa_gives() -> None:
 
 def test_nothing_else_is_left_out() -> None:
     assert {note for _, note, verdict in judged("plan").values() if verdict == NOT_APPLICABLE} == APART
+
+
+def test_the_page_has_the_table() -> None:
+    assert PAGE.read_text() == paged(PAGE.read_text(), table()), "run tools/conformance --write"

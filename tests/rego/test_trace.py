@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from flyball.rego import UNDEFINED, World, compile
+from flyball import rego
+from flyball.rego import UNDEFINED, World
 from flyball.rego.trace import Asked, Body, Trace
 
 RULES = """package a
@@ -51,7 +52,7 @@ GIVEN = {
     "cost": 50,
     "resources": [{"name": "x", "public": False}, {"name": "y", "public": True}],
 }
-POLICY = compile({"a.rego": RULES}, entrypoints=["a/answer"])
+POLICY = rego.compile({"a.rego": RULES}, entrypoints=["a/answer"])
 
 
 def explain(**changes: Any) -> Trace:
@@ -125,7 +126,7 @@ def test_a_function_tells_its_operands() -> None:
 
 
 def test_a_body_that_was_not_needed_is_said_to_be_not_asked() -> None:
-    policy = compile({"a.rego": "package a\np if input.x\np if input.y"})
+    policy = rego.compile({"a.rego": "package a\np if input.x\np if input.y"})
     first, second = policy.explain("a/p", {"x": 1, "y": 1}).rules[0].bodies
     assert (first.fired, second.fired, second.missed) == (1, 0, "not asked: the answer was known already")
 
@@ -139,7 +140,7 @@ def test_coverage_says_which_lines_were_not_reached() -> None:
 
 
 def test_a_fault_is_told_with_what_led_to_it() -> None:
-    policy = compile({"a.rego": "package a\np := x if some x in input.xs"})
+    policy = rego.compile({"a.rego": "package a\np := x if some x in input.xs"})
     trace = policy.explain("a/p", {"xs": [1, 2]})
     assert trace.fault == "eval_conflict_error: complete rules must not produce multiple outputs"
     assert trace.result is UNDEFINED
@@ -150,13 +151,13 @@ def test_a_record_replays_bit_for_bit() -> None:
     one, again = (json.dumps(explain().record()) for _ in range(2))
     assert one == again
     assert json.loads(one)["world"] == {"now_ns": 7, "seed": 8}
-    anew = compile({"a.rego": RULES}, entrypoints=["a/answer"]).explain("a/answer", json.loads(json.dumps(GIVEN)), DATA, World(7, 8))
+    anew = rego.compile({"a.rego": RULES}, entrypoints=["a/answer"]).explain("a/answer", json.loads(json.dumps(GIVEN)), DATA, World(7, 8))
     assert json.dumps(anew.record()) == one
     assert json.dumps(explain(cost=51).record()) != one
 
 
 def test_a_record_stays_small() -> None:
-    policy = compile({"a.rego": "package a\nf(x) := x + 1\np := [y | some x in input; y := f(x)]"})
+    policy = rego.compile({"a.rego": "package a\nf(x) := x + 1\np := [y | some x in input; y := f(x)]"})
     trace = policy.explain("a/p", list(range(5_000)))
     assert trace.result == list(range(1, 5_001))
     assert len(trace.rules) == 1_000
@@ -165,5 +166,5 @@ def test_a_record_stays_small() -> None:
 
 
 def test_what_is_printed_is_told() -> None:
-    policy = compile({"a.rego": 'package a\np if print("x", input.a)'})
+    policy = rego.compile({"a.rego": 'package a\np if print("x", input.a)'})
     assert policy.explain("a/p", {"a": 1}).printed == ("x 1",)

@@ -84,7 +84,7 @@ class Policy:
         data: Mapping[str, Value] = EMPTY,
         world: World | None = None,
     ) -> Trace:
-        """The same evaluation with its reasons. A fault that ends it is told, not raised; only documents too deep to be told raise OverLimit."""
+        """The same evaluation with its reasons. A fault that ends it is told, not raised; documents too deep to be told raise OverLimit."""
         if self._traced is None:
             self._traced = generate(self.program, strict=self.strict, traced=True)
         world = World() if world is None else world

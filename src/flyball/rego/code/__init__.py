@@ -69,12 +69,17 @@ class _Module:
         self.charts: list[Chart] = []
 
     def compiled(self) -> Compiled:
-        """Makes all functions and compiles them together."""
-        made = [self.func(func) for func in self.program.funcs]
-        made += [self.plan(plan, f"p{index}") for index, plan in enumerate(self.program.plans)]
-        exec(compile(ast.Module(made, []), "<policy>", "exec"), self.names)  # noqa: S102 - made of nodes, never of text
+        """Makes all functions and compiles them."""
+        for func in self.program.funcs:
+            self.define(self.func(func))
+        for index, plan in enumerate(self.program.plans):
+            self.define(self.plan(plan, f"p{index}"))
         self.names["TABLE"] = {func.path: self.dispatched(func) for func in self.program.funcs if func.path}
         return Compiled({plan.name: self.names[f"p{index}"] for index, plan in enumerate(self.program.plans)}, self.blank, self.charts)
+
+    def define(self, made: ast.stmt) -> None:
+        """Compiles one function. One by one, because Python lets no other thread run while it compiles."""
+        exec(compile(ast.Module([made], []), "<policy>", "exec"), self.names)  # noqa: S102 - made of nodes, never of text
 
     def dispatched(self, func: ir.Func) -> tuple[Callable[..., Any], int, int]:
         """What a call by path needs to know of a function."""

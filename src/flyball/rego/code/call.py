@@ -12,7 +12,6 @@ from flyball.rego.code.scope import Scope
 from flyball.rego.code.stmt import Maker, Step
 from flyball.rego.run import WORLD
 
-
 SMALL: Final = frozenset({"null", "boolean", "number"})  # kinds of results that cannot grow from call to call
 
 

@@ -80,7 +80,7 @@ class Scope:
 
 @dataclass(slots=True)
 class Around:
-    """A loop or an inner function that statements stand in. `again`: the variable that, when true after it, leaves what is around it too."""
+    """A loop or inner function that statements stand in. `again`: the variable that, when true after it, leaves what is around it too."""
 
     loop: bool
     again: str = ""
