@@ -698,3 +698,16 @@ async def test_a_fix_that_was_cut_off_before_it_began_is_proposed_again(cut: int
 
     run = await play(brain(), view(signal()), world)
     assert (run.finish.outcome, run.fixes()) == (outcome, ["process.restart"] * min(cut + 1, 3))
+
+
+async def test_who_waited_for_another_session_reads_everything_again() -> None:
+    left = iter([Reply(status=Status.DENIED, decision="lease", note="look again")])
+    well = table(KILLED)
+
+    def world(proposal: Proposal, args: Doc) -> Reply:
+        return next(left, well(proposal, args)) if proposal.purpose is Purpose.FIX else well(proposal, args)
+
+    run = await play(brain(), view(signal()), world)
+    reads = run.reads()
+    assert reads[: len(reads) // 2] == reads[len(reads) // 2 :] != []
+    assert (run.finish.outcome, run.fixes()) == ("fixed", ["process.restart"] * 2)
