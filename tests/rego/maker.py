@@ -133,7 +133,8 @@ class Policy:
         return f"not {self.pick(plain, f'{self.pick(*SCALARS, *scope)} == {self.pick(*scope)}' if scope else plain)}", []
 
     def every(self, scope: list[str], depth: int) -> tuple[str, list[str]]:
-        names, over = [self.fresh("e") for _ in range(self.pick(1, 2))], self.loose(scope, depth)
+        """Goes through what can be gone through (known difference `every over a scalar`)."""
+        names, over = [self.fresh("e") for _ in range(self.pick(1, 2))], self.pick(self.array, self.set, self.comprehension)(scope, depth)
         lines, _ = self.body([*scope, *names], depth - 2)
         return f"every {', '.join(names)} in {over} {{ [{', '.join(names)}]; {'; '.join(lines)} }}", []
 

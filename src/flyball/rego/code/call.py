@@ -48,10 +48,9 @@ class Caller:
         if builtin.worldly:
             args.insert(0, node.item(node.name(scope.memory), node.const(WORLD)))
         step = make.found(stmt.result, node.call(make.pool.hold("b", builtin.call), *args), stmt.args, scope)
-        if self.strict:
-            return step
         failed = [node.let(scope.name(stmt.result), node.name("U"))]
-        return Step([node.trying(step.code, "BuiltinFault", failed)], step.test, step.scope)
+        code = step.code if self.strict else [node.trying(step.code, "BuiltinFault", failed)]
+        return Step([*code, *make.clocked()], step.test, step.scope)
 
 
 def _func(make: Maker, stmt: ir.Call, scope: Scope, target: Target) -> Step:
