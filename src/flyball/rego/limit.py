@@ -2,7 +2,7 @@
 
 Steps are counted where work is repeated: at every loop (all its rounds at once), at every call of a function with arguments, at every
 `with` and wherever a value is compared, hashed or copied member by member. Rules are asked once per evaluation, so that a plan without
-loops ends by itself. The clock is looked at once every `CHUNK` steps.
+loops ends by itself. The clock is looked at once every `CHUNK` steps, and after every call of a builtin, which may take as long.
 """
 
 import threading

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import perf_counter_ns
 from typing import Any, Final
 
 from flyball.rego import ir, run, value
@@ -24,6 +25,7 @@ RUNTIME = {
     **{kind.__name__: kind for kind in (type, dict, list, bool, str, int, float, value.Set, value.Key, BuiltinFault)},
     **NAMES,
     "U": value.UNDEFINED,
+    "clock": perf_counter_ns,
     "equal": value.equal,
     "__builtins__": {},
 }

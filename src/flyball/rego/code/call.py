@@ -54,10 +54,9 @@ class Caller:
         if builtin.signature.result.kind not in SMALL:
             called = node.call("paid", make.names.take("k"), called)
         step = make.found(stmt.result, called, stmt.args, scope)
-        if self.strict:
-            return step
         failed = [node.let(scope.name(stmt.result), node.name("U"))]
-        return Step([node.trying(step.code, "BuiltinFault", failed)], step.test, step.scope)
+        code = step.code if self.strict else [node.trying(step.code, "BuiltinFault", failed)]
+        return Step([*code, *make.clocked()], step.test, step.scope)
 
 
 def _func(make: Maker, stmt: ir.Call, scope: Scope, target: Target) -> Step:

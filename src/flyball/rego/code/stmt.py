@@ -77,6 +77,11 @@ class Maker:
         over = node.compare(node.attr(meter, "left"), ast.Lt(), node.const(0))
         return [node.less("k", "left", node.const(steps)), node.when(over, [node.do(node.method(meter, "refill"))])]
 
+    def clocked(self) -> Code:
+        """Looks at the clock. One call of a builtin may take as long as ten thousand steps, so that counting it says nothing."""
+        over = node.compare(node.call("clock"), ast.Gt(), node.attr(self.names.take("k"), "ends_ns"))
+        return [node.when(over, [node.do(node.method(self.names.take("k"), "refill"))])]
+
     def equal(self, left: ir.Operand, right: ir.Operand, scope: Scope) -> ast.expr:
         """Whether two defined operands are the same, as directly as their types allow."""
         if isinstance(left, ir.Const):
