@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from flyball.model.action import Action
@@ -105,6 +105,6 @@ def _kind(action: Action, spec: KindSpec) -> Doc:
 
 
 def _thawed(node: Any) -> Any:
-    if isinstance(node, Mapping):
+    if isinstance(node, (MappingProxyType, dict)):
         return {name: _thawed(item) for name, item in node.items()}
     return [_thawed(item) for item in node] if isinstance(node, list | tuple) else node

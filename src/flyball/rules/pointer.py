@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from flyball.model.ids import Doc, Json
 
@@ -40,9 +41,9 @@ def look(doc: Json, pointer: str) -> Json:
 
 def leaves(doc: Json, pointer: str = "") -> Iterator[tuple[str, Json]]:
     """Give (pointer, value) of every leaf; empty objects and arrays are leaves."""
-    if not doc or isinstance(doc, str | int | float):
+    if not doc or isinstance(doc, (str, int, float)):
         yield pointer, doc
-    elif isinstance(doc, Mapping):
+    elif isinstance(doc, (MappingProxyType, Mapping)):  # a class that is registered with an ABC is looked for again every time
         for token, value in doc.items():
             yield from leaves(value, join(pointer, token))
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -37,16 +37,16 @@ def resolve(args: Doc, find: Callable[[str], Value | None], words: Words) -> tup
     labels: dict[str, Origin] = {}
 
     def walk(node: Json, at: str) -> Json:
-        if isinstance(node, Mapping) and REF in node:
-            found, label = _follow(node, at, find)
-            labels.update((leaf, label) for leaf, _ in pointer.leaves(found, at))
-            return found
-        if isinstance(node, Mapping) and node:
-            return {name: walk(item, pointer.join(at, name)) for name, item in node.items()}
-        if isinstance(node, Sequence) and not isinstance(node, str) and node:
+        if not node or isinstance(node, (str, int, float)):
+            labels[at] = Origin(origin=words.origin, integrity=words.integrity)
+            return node
+        if not isinstance(node, Mapping):
             return [walk(item, pointer.join(at, index)) for index, item in enumerate(node)]
-        labels[at] = Origin(origin=words.origin, integrity=words.integrity)
-        return node
+        if REF not in node:
+            return {name: walk(item, pointer.join(at, name)) for name, item in node.items()}
+        found, label = _follow(node, at, find)
+        labels.update((leaf, label) for leaf, _ in pointer.leaves(found, at))
+        return found
 
     return {name: walk(item, pointer.join("", name)) for name, item in args.items()}, labels
 

@@ -7,6 +7,7 @@ A leaf is canonical JSON (keys sorted, no spaces, UTF-8) of {"v": 1, "i": index,
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import orjson
 
@@ -21,7 +22,7 @@ _WIDEST = 6  # bytes that one byte of a word may take in JSON
 
 def plain(value: object) -> object:
     """Give orjson a mapping that it does not know, such as a read-only view, as a dict. Raises TypeError for anything else."""
-    if isinstance(value, Mapping):
+    if isinstance(value, (MappingProxyType, Mapping)):  # the first is found at once, the second only through its registry
         return dict(value)
     raise TypeError(f"{type(value).__name__} is not JSON")
 
