@@ -76,8 +76,9 @@ class Gather:
         )
         if kind and target and not facts.args_fault and plugs.policy.count:
             answer = plugs.policy.ask(question(action, facts, visit.session, rules.agents.get(action.agent)))
-            zone = zone_of(kind.spec, target, answer, overdue=facts.overdue_reviews)
-            facts = replace(facts, policy=answer, zone=zone, standing=standing if self._stands(standing, answer) else None)
+            zone, digest = zone_of(kind.spec, target, answer, overdue=facts.overdue_reviews), Digest(plugs.policy.digest)
+            standing = standing if self._stands(standing, answer) else None
+            facts = replace(facts, policy=answer, policy_digest=digest, zone=zone, standing=standing)
         return facts
 
     def _stands(self, grant: Standing | None, answer: PolicyAnswer) -> bool:
