@@ -177,6 +177,7 @@ def test_a_schema_that_holds_is_valid(text: Any) -> None:
     [
         ('{ f(a: "\\q") }', "Unexpected <Invalid> in GraphQL string at location 1:8"),
         ('{ f(a: "open) }', "Unexpected <Invalid>"),
+        ('{ f(a: """open \\""") }', "Unexpected <Invalid>"),
         ("{ f(a: 01) }", "Unexpected <Invalid> in GraphQL string at location 1:9"),
         ("{ f(a: 1.) }", "Unexpected <Invalid>"),
         ("{ f(a: -) }", "Unexpected <Invalid>"),
@@ -246,6 +247,13 @@ def test_a_hostile_document_ends_soon(name: Any) -> None:
     assert time.perf_counter() - began < 8
 
 
+def test_a_fragment_that_many_operations_spread_is_walked_only_so_often() -> None:
+    fields = " ".join(f"a{n}: count" for n in range(1000))
+    text = " ".join(f"query q{n} {{ ...f }}" for n in range(3000)) + f" fragment f on Query {{ {fields} }}"
+    with pytest.raises(OverLimit, match="selections and values to check"):
+        call("graphql.is_valid", text, SCHEMA)
+
+
 def test_a_hostile_schema_ends_soon() -> None:
     names = " ".join(f"f{n}: Int" for n in range(6000))
     many = f"interface I {{ {names} }} " + f"type A implements I {{ {names} }}"
@@ -258,39 +266,7 @@ def test_a_hostile_schema_ends_soon() -> None:
 
 
 words = st.sampled_from(
-    [
-        "{",
-        "}",
-        "(",
-        ")",
-        "[",
-        "]",
-        "!",
-        ":",
-        "=",
-        "@",
-        "$",
-        "|",
-        "&",
-        "...",
-        "on",
-        "query",
-        "fragment",
-        "type",
-        "union",
-        "enum",
-        "schema",
-        "extend",
-        "a",
-        "b",
-        "1",
-        "2.5",
-        '"s"',
-        '"""b"""',
-        "Int",
-        "#",
-        "\n",
-    ]
+    [*"{}()[]!:=@$|&#\n", *("...", "on", "query", "fragment", "type", "union", "enum", "schema", "extend", "a", "b", "1", "2.5", "Int")]
 )
 text = st.lists(words, max_size=30).map(" ".join) | st.text(max_size=30)
 scalar = st.none() | st.booleans() | st.integers(-3, 12) | st.text(max_size=3)

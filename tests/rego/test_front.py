@@ -160,6 +160,7 @@ BODIES = {
     "a\n[b]": "a; [b]",
     "not.x == 1": 'not["x"] == 1',
     "some.x; every.y; with.z": 'some["x"]; every["y"]; with["z"]',
+    "some x\nin.y": 'some x; in["y"]',
     "if.x\nin.y": 'if["x"]; in["y"]',
     'x == "a"; x != "b"': 'x == "a"; x != "b"',
     "x in {1, 2}": "x in {1, 2}",
@@ -203,6 +204,7 @@ RULES = {
     "default.x := 1": 'default["x"] := 1',
     "default in.x := 1": 'default in["x"] := 1',
     "contains.x contains 1": 'contains["x"] contains 1',
+    "p if { a }\nin.x := 1": 'p if { a }\nin["x"] := 1',
     "p if { a } q := 1": "p if { a }\nq := 1",
 }
 
@@ -342,10 +344,10 @@ NESTED = {
 def test_what_is_nested_too_deeply_is_refused_and_nothing_grows(sort: str) -> None:
     before, after = NESTED[sort]
     for depth in (DEPTH + 1, 20_000):
-        begun = time.perf_counter()
+        begun = time.thread_time()
         with pytest.raises(Refused, match="nested deeper than 100 levels"):
             parse_module("a.rego", f"package a\np := {before * depth}1{after * depth}")
-        assert time.perf_counter() - begun < 5
+        assert time.thread_time() - begun < 5
     assert parse_module("a.rego", f"package a\np := {before * 30}1{after * 30}").rules
 
 
@@ -376,10 +378,10 @@ def test_a_text_too_large_is_refused() -> None:
 
 def test_what_might_be_read_twice_is_read_in_time_that_grows_with_the_text() -> None:
     for text in ("[a | " * 40 + "b, c" + "], c" * 39 + "]", "[a | " * 40 + "(", "{a: b | " * 40 + "c, d: e" + "}, d: e" * 39 + "}"):
-        begun = time.perf_counter()
+        begun = time.thread_time()
         with nullcontext() if "(" not in text else pytest.raises(Refused):
             parse_body("query", text)
-        assert time.perf_counter() - begun < 1
+        assert time.thread_time() - begun < 1
 
 
 def test_a_realistic_file_is_read_in_milliseconds() -> None:
@@ -390,9 +392,9 @@ def test_a_realistic_file_is_read_in_milliseconds() -> None:
     text = "package a\n\n" + "\n".join([rule] * 30)
     times = []
     for _ in range(5):
-        begun = time.process_time()
+        begun = time.thread_time()
         parse_module("a.rego", text)
-        times.append(time.process_time() - begun)
+        times.append(time.thread_time() - begun)
     assert min(times) < 0.05
 
 

@@ -80,8 +80,7 @@ def test_the_suite_agrees_on_chains_and_rules() -> None:
             },
         ),
         (
-            "custom:\n  a: [1, -2, 0x1f, 010, 1_000, 1.5, 1e3, .5]\n  b: {c: true, d: null, e: ~, f: no, g: 'true'}\n"
-            "  h: 2020-01-02\n  i: !!str 5",
+            "custom: {a: [1, -2, 0x1f, 010, 1_000, 1.5, 1e3, .5], b: {c: true, d: null, e: ~, f: no, g: 'true'}, h: 2020-01-02,i: !!str 5}",
             {
                 "custom": {
                     "a": [1, -2, 31, 8, 1000, 1.5, 1000.0, 0.5],

@@ -18,6 +18,7 @@ class Slip(NamedTuple):
 
 
 SLIPS = (
+    Slip('p := "\\{"', (1, 7, 2), "illegal escape sequence in a string", "write \\\\ for a backslash, or the string in `...`"),
     Slip(
         "allow if {\n\tinput.x\n\ndeny if {\n\tinput.y\n}\n",
         (4, 6, 2),

@@ -71,7 +71,11 @@ MISTAKES = [
         "allow_action[true] { input.x }",
         [("a.rego:3:1: rego_parse_error: `if` keyword is required before rule body", "in Rego v1 it is allow_action[true] if {")],
     ),
-    ("a syntax error", "p if input.x ==\n", [("a.rego:5:1: rego_parse_error: unexpected eof token: expected a term", "")]),
+    (
+        "a syntax error",
+        "p if input.x ==\n",
+        [("a.rego:3:16: rego_parse_error: unexpected eof token: expected a term", "a term is missing before it")],
+    ),
     (
         "a rule that needs itself",
         "p if p",
@@ -250,6 +254,26 @@ MISTAKES = [
         [("a.rego:3:6: rego_type_error: function count has arity 1, got 3 arguments", "give it 1 argument")],
     ),
     (
+        "a captured result inside a term",
+        "p := startswith(input.x, input.y, z) if z := true",
+        [("a.rego:3:6: rego_type_error: function startswith has arity 2, got 3 arguments", "give it 2 arguments")],
+    ),
+    (
+        "a rule used before a variable of its name",
+        "q := 1\np if { q == 1; q := 2 }",
+        [("a.rego:4:16: rego_compile_error: var q referenced above", "give one of them another name")],
+    ),
+    (
+        "a variable of the wrong type as an operand",
+        'p if { x := 1; startswith(x, "a") }',
+        [
+            (
+                "a.rego:3:16: rego_type_error: startswith: invalid argument(s): have (number, string), want (string, string)",
+                "x is number, and string is wanted",
+            )
+        ],
+    ),
+    (
         "too few arguments",
         'p if startswith("a")',
         [("a.rego:3:6: rego_type_error: function startswith has arity 2, got 1 argument", "give it 2 arguments")],
@@ -279,8 +303,10 @@ MISTAKES = [
         "p := count(1)",
         [
             (
-                "a.rego:3:6: rego_type_error: count: invalid argument(s): have (number), "
-                "want (any<array[any], object[any: any], set[any], string>)",
+                (
+                    "a.rego:3:6: rego_type_error: count: invalid argument(s): have (number), "
+                    "want (any<array[any], object[any: any], set[any], string>)"
+                ),
                 "1 is number, and any<array[any], object[any: any], set[any], string> is wanted",
             )
         ],
@@ -571,6 +597,7 @@ def test_a_local_hides_a_rule_and_an_import() -> None:
         ("p if data.grants[input.user]", ""),
         ("p if { k := input.k; data.grants[k].x }", ""),
         ("p if { some x in q }\nq contains 1", ""),
+        ('p if { some x in q.xs }\nq := {"xs": [1]}', ""),
         ("p if { some x in input.xs; x }", ""),
     ],
 )

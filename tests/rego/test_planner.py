@@ -83,6 +83,8 @@ ANSWERS = [
     ("with on a function by a rule", "f(x) := x\ng := input\nq := f(1)\np := x if { x := q with f as g }", 8, 8),
     ("with by a value that running tells", "f(x) := x\nq := f(1)\np := [y | some v in input; y := q with f as v]", [8, 9], [8, 9]),
     ("what took a function's place calls it", "f(x) := x + 1\ng(x) := f(x) * 10\np := x if { x := f(1) with f as g }", UNDEFINED, 20),
+    ("what was bound before with stays", "p := y if { x := input; y := x with input as 1 }", 9, 9),
+    ("with by all of input", "p := y if { y := [input.a, data.x] with input.a as 1 with data.x as input }", {"a": 0}, [1, {"a": 0}]),
     ("with under not", "p if not input.x with input as {}", {"x": 1}, True),
     ("membership", "p if input.x in {1, 2}", {"x": 2}, True),
     ("membership of a pair", "p if 1, 2 in input", [1, 2], True),
@@ -110,6 +112,11 @@ def test_a_deep_value_is_not_changed_by_another_rule() -> None:
             answer(f'p[q].r := v if {{ q := "q"; v := {{"s": {{"t": 1}}}} }}\n{other}')
 
 
+def test_a_set_does_not_grow_in_an_object() -> None:
+    with pytest.raises(Conflict):
+        answer('p.q contains 1\np[x][y] := 2 if { x := "q"; y := "z" }')
+
+
 def test_rules_and_data_are_one_document() -> None:
     modules = {
         "a.rego": "package a.b\n\nx := 1\ny := 2 if false\nf(_) := 1",
@@ -132,6 +139,9 @@ def test_rules_and_data_are_one_document() -> None:
         ("data.a[_].v > 2", [{}]),
         ("data.a.three[x][y] = z", [{"x": "k", "y": 0, "z": "m"}]),
         ("data[x].one.v = 1", [{"x": "a"}]),
+        ("data.a[x].besides = y", [{"x": "one", "y": 9}]),
+        ('x = "one"; data.a[x].besides = y', [{"x": "one", "y": 9}]),
+        ('x = "one"; data.a[x] = y', [{"x": "one", "y": {"v": 8, "besides": 9}}]),
     ],
 )
 def test_a_path_that_only_running_tells(query: str, wanted: Any) -> None:
@@ -140,7 +150,7 @@ def test_a_path_that_only_running_tells(query: str, wanted: Any) -> None:
         "two.rego": "package a.two\n\nv := 2\n\nw := 3 if false",
         "three.rego": 'package a.three\n\nk := ["m"]\n\nf(_) := 1',
     }
-    found = compile_query(modules, query).results("eval", data={"a": {"given": {"v": 3}, "one": {"v2": 9}}})
+    found = compile_query(modules, query).results("eval", data={"a": {"given": {"v": 3}, "one": {"v": 8, "besides": 9}}})
     assert sorted(found, key=str) == sorted(wanted, key=str)
 
 

@@ -104,9 +104,10 @@ def loaded(text: str) -> Any:
 def _shallow(value: Any) -> None:
     layer = [value]
     for _ in range(DEPTH + 1):
-        layer = [inner for one in layer if type(one) in {dict, list} for inner in (one.values() if type(one) is dict else one)]
+        layer = [one for one in layer if type(one) in {dict, list}]
         if not layer:
             return
+        layer = [inner for one in layer for inner in (one.values() if type(one) is dict else one)]
     raise RecursionError
 
 
@@ -142,11 +143,11 @@ def block(text: str | bytes) -> tuple[str, bytes, bytes] | None:
 
     Blocks that are not whole are passed over; headers are skipped.
     """
-    raw = text if isinstance(text, bytes) else octets(text)
-    at, end = 0, -1
+    raw = b"\n" + (text if isinstance(text, bytes) else octets(text))
+    at, end = 1, -1
     while True:
-        start = 0 if at == 0 and raw.startswith(b"-----BEGIN ") else raw.find(b"\n-----BEGIN ", at) + 1
-        if start == 0 and not (at == 0 and raw.startswith(b"-----BEGIN ")):
+        start = raw.find(b"\n-----BEGIN ", at - 1) + 1
+        if start == 0:
             return None
         at = _line_end(raw, start)
         first = raw[start:at].rstrip()

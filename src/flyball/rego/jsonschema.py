@@ -220,13 +220,13 @@ def mistakes(validator: Any, document: Any) -> list[Json]:
     """What is wrong with a document: `type`, `field` and `desc` of each mistake, and `error`, which is the last two as one line."""
     found: list[Json] = []
     for error in validator.iter_errors(document):
-        found += _told(error)
+        found += _told(error, document)
         if len(found) >= _ERRORS:
             break
     return found[:_ERRORS]
 
 
-def _told(error: Any) -> Iterator[Json]:
+def _told(error: Any, document: Any) -> Iterator[Json]:
     field = ".".join(map(str, error.instance_path)) or "(root)"
     word, value = error.kind.name, error.kind.value
     for kind, desc in _around(error.schema_path):
@@ -237,9 +237,9 @@ def _told(error: Any) -> Iterator[Json]:
         yield _mistake("number_one_of" if one_of else "number_any_of", field, desc)
         branches = value if all(value) else []  # of several that hold none is told
         for inner in min(branches, key=len, default=[]):
-            yield from _told(inner)
-    elif word == "additionalProperties":
-        for name in value:
+            yield from _told(inner, document)
+    elif word == "additionalProperties" or (word == "falseSchema" and error.schema_path[-1:] == ["additionalProperties"]):
+        for name in value or _held(document, error.instance_path):
             yield _mistake("additional_property_not_allowed", field, f"Additional property {name} is not allowed")
     elif word == "required" and "dependencies" in error.schema_path:
         yield _mistake("missing_dependency", field, f"Has a dependency on {value}")
@@ -248,6 +248,12 @@ def _told(error: Any) -> Iterator[Json]:
         yield _mistake(name, field, say(field, value, error.instance))
     else:
         yield _mistake("internal", field, f"Internal Error {error.message}")
+
+
+def _held(document: Any, path: list[str | int]) -> Any:
+    for step in path:
+        document = document[step]
+    return document
 
 
 def _mistake(kind: str, field: str, desc: str) -> Json:

@@ -1,56 +1,21 @@
-"""Regular expressions of Go, by RE2: the time that they take grows with the length of the text and no faster, whatever the pattern.
-
-Texts reach RE2 as UTF-8. A byte that is no UTF-8 is matched by nothing, where Go's engine takes it for U+FFFD.
-"""
+"""Regular expressions of Go. No pattern and no text makes them take long: see `expression.machine`."""
 
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import Any, Final
-
-import re2
 
 from flyball.rego.builtin.desk import LETTERS, MEMBERS, builtin, mistyped, too_large
 from flyball.rego.builtin.number import integer
-from flyball.rego.decode import from_octets, octets
 from flyball.rego.error import BuiltinFault
+from flyball.rego.expression.machine import Budget, Regex, Spans
+from flyball.rego.expression.machine import compiled as _compiled
 from flyball.rego.type import BOOLEAN, NUMBER, STRING, array
 
-Regex = Any  # a compiled pattern; the package has no types
 _TWO = (STRING, STRING)
 _THREE = (STRING, STRING, NUMBER)
-_PATTERN: Final = 100_000  # characters
-_WORK: Final = 500_000_000  # bytes of text times instructions of a pattern, and bytes looked at by all searches of one call
-_OPTIONS: Final = re2.Options()
-_OPTIONS.log_errors = False
-_OPTIONS.max_mem = 4 * 1024 * 1024
+_PATTERN: Final = 20_000  # characters
 _TEMPLATE: Final = re.compile(r"\$(?:(\$)|\{(\w+)\}|(\w+))")
 _SPECIAL: Final = re.compile(r"[\\.+*?()|\[\]{}^$]")
-_ANY_BYTE: Final = re.compile(r"(?<!\\)(?:\\\\)*\\C")  # RE2 has it, Go has not
-# RE2's words for what is wrong with a pattern, and Go's.
-_WORDS: Final = {
-    "missing ]": "missing closing ]",
-    "missing )": "missing closing )",
-    "no argument for repetition operator": "missing argument to repetition operator",
-    "bad repetition operator": "invalid nested repetition operator",
-    "invalid repetition size": "invalid repeat count",
-    "invalid perl operator": "invalid or unsupported Perl syntax",
-    "trailing \\": "trailing backslash at end of expression",
-}
-
-
-@lru_cache(maxsize=128)
-def _compiled(pattern: str) -> Regex | str:
-    """The pattern, or what is wrong with it."""
-    if len(pattern) > _PATTERN:
-        return "expression too large"
-    if found := _ANY_BYTE.search(pattern):
-        return f"invalid escape sequence: `{found[0][-2:]}`"
-    try:
-        return re2.compile(octets(pattern), _OPTIONS)
-    except re2.error as fault:
-        what, colon, where = from_octets(fault.args[0]).partition(": ")
-        return f"{_WORDS.get(what, what)}{f': `{where}`' if colon else ''}"
 
 
 def compiled(name: str, pattern: str) -> Regex:
@@ -59,8 +24,8 @@ def compiled(name: str, pattern: str) -> Regex:
     Raises:
         BuiltinFault: it is none that Go would take.
     """
-    found = _compiled(pattern)
-    if type(found) is str:
+    found = _compiled(pattern) if len(pattern) <= _PATTERN else "expression too large"
+    if isinstance(found, str):
         raise BuiltinFault(f"{name}: error parsing regexp: {found}")
     return found
 
@@ -70,22 +35,10 @@ def literal(text: str) -> str:
     return _SPECIAL.sub(r"\\\g<0>", text)
 
 
-def found_in(name: str, pattern: str, text: str) -> bool:
-    """Whether the pattern matches anywhere in the text."""
-    regex, raw = compiled(name, pattern), octets(text)
-    _bounded(name, regex, raw)
-    return regex.search(raw) is not None
-
-
-def _bounded(name: str, regex: Regex, raw: bytes) -> None:
-    if len(raw) * regex.programsize > _WORK:
-        raise too_large(name, _WORK, "bytes of text times instructions of the pattern")
-
-
 @builtin("regex.is_valid", (STRING,), BOOLEAN)
 def is_valid(pattern: Any) -> bool:
     """Whether it is a regular expression; false for what is no string."""
-    return type(pattern) is str and type(_compiled(pattern)) is not str
+    return type(pattern) is str and len(pattern) <= _PATTERN and not isinstance(_compiled(pattern), str)
 
 
 @builtin("regex.match", _TWO, BOOLEAN)
@@ -93,27 +46,19 @@ def match(pattern: Any, text: Any) -> bool:
     """Whether the pattern matches anywhere in the text."""
     if type(pattern) is not str or type(text) is not str:
         raise mistyped("regex.match", pattern, text)
-    return found_in("regex.match", pattern, text)
+    return compiled("regex.match", pattern).matches(text, Budget("regex.match"))
 
 
-def _matches(name: str, pattern: str, text: str, most: int = -1) -> Iterator[Any]:
+def _matches(name: str, pattern: str, text: str, most: int = -1) -> Iterator[Spans]:
     """Every match from left to right; no empty one right after another match."""
-    regex, raw = compiled(name, pattern), octets(text)
-    _bounded(name, regex, raw)
-    at, end, work, count = 0, -1, 0, 0
-    while at <= len(raw) and count != most:
-        work += len(raw) - at
-        if work > _WORK:
-            raise too_large(name, _WORK, "bytes to search")
-        found = regex.search(raw, at)
+    regex, budget = compiled(name, pattern), Budget(name)
+    at, end, count = 0, -1, 0
+    while at <= len(text) and count != most:
+        found = regex.search(text, at, budget)
         if found is None:
             return
-        start, stop = found.span()
-        at = stop
-        if stop == start:
-            at = stop + 1
-            while at < len(raw) and raw[at] & 0xC0 == 0x80:  # noqa: PLR2004 - the bits of a byte inside of a character
-                at += 1
+        start, stop = found[0]
+        at = stop + (start == stop)
         if stop > start or start != end:
             count += 1
             yield found
@@ -124,7 +69,7 @@ def _matches(name: str, pattern: str, text: str, most: int = -1) -> Iterator[Any
 def find_n(pattern: Any, text: Any, most: Any) -> list[str]:
     """The first `most` matches; all of them where that is negative."""
     limit = _limit("regex.find_n", pattern, text, most)
-    return [from_octets(found[0]) for found in _matches("regex.find_n", pattern, text, limit)]
+    return [text[slice(*found[0])] for found in _matches("regex.find_n", pattern, text, limit)]
 
 
 @builtin("regex.find_all_string_submatch_n", _THREE, array(of=array(of=STRING)))
@@ -135,7 +80,7 @@ def find_all_string_submatch_n(pattern: Any, text: Any, most: Any) -> list[list[
     rows: list[list[str]] = []
     cells = 0
     for one in found:
-        rows.append([from_octets(one[0]), *(from_octets(part or b"") for part in one.groups())])
+        rows.append([text[start:end] if start >= 0 else "" for start, end in one])
         cells += len(rows[-1])
         if cells > MEMBERS:
             raise too_large("regex.find_all_string_submatch_n", MEMBERS, "strings")
@@ -156,13 +101,13 @@ def split(pattern: Any, text: Any) -> list[str]:
     if pattern and not text:
         compiled("regex.split", pattern)
         return [""]
-    raw, parts, start, end = octets(text), [], 0, 0
+    parts, start, end = [], 0, 0
     for found in _matches("regex.split", pattern, text):
-        end = found.start()
-        if found.end():
-            parts.append(from_octets(raw[start:end]))
-        start = found.end()
-    return parts if end == len(raw) else [*parts, from_octets(raw[start:])]
+        end = found[0][0]
+        if found[0][1]:
+            parts.append(text[start:end])
+        start = found[0][1]
+    return parts if end == len(text) else [*parts, text[start:]]
 
 
 @builtin("regex.replace", (STRING, STRING, STRING), STRING)
@@ -170,27 +115,27 @@ def replace(text: Any, pattern: Any, new: Any) -> str:
     """The text with every match replaced. In `new`, `$1`, `${1}` and `${name}` stand for groups and `$$` for a dollar."""
     if type(text) is not str or type(pattern) is not str or type(new) is not str:
         raise mistyped("regex.replace", text, pattern, new)
-    raw, parts, start, room = octets(text), [], 0, LETTERS
+    names = compiled("regex.replace", pattern).names
+    parts, start, room = [], 0, LETTERS
     for found in _matches("regex.replace", pattern, text):
-        parts += [from_octets(raw[start : found.start()]), _TEMPLATE.sub(_group(found), new) if "$" in new else new]
+        parts += [text[start : found[0][0]], _TEMPLATE.sub(_group(text, found, names), new) if "$" in new else new]
         room -= len(parts[-1]) + len(parts[-2])
         if room < 0:
             raise too_large("regex.replace", LETTERS, "characters")
-        start = found.end()
-    return "".join([*parts, from_octets(raw[start:])])
+        start = found[0][1]
+    return "".join([*parts, text[start:]])
 
 
-def _group(found: Any) -> Callable[[re.Match[str]], str]:
-    names = {from_octets(name): place for name, place in found.re.groupindex.items()}
-
-    def text(part: re.Match[str]) -> str:
+def _group(text: str, found: Spans, names: dict[str, int]) -> Callable[[re.Match[str]], str]:
+    def new(part: re.Match[str]) -> str:
         if part[1]:
             return "$"
         name = part[2] or part[3]
         place = int(name) if name.isascii() and name.isdigit() and len(name) < 9 else names.get(name, -1)  # noqa: PLR2004 - what Go takes for a number
-        return from_octets(found[place] or b"") if 0 <= place <= found.re.groups else ""
+        start, end = found[place] if 0 <= place < len(found) else (-1, -1)
+        return text[start:end] if start >= 0 else ""
 
-    return text
+    return new
 
 
 @builtin("regex.template_match", (STRING, STRING, STRING, STRING), BOOLEAN)
@@ -200,11 +145,10 @@ def template_match(template: Any, text: Any, start: Any, end: Any) -> bool:
     if any(type(one) is not str for one in operands):
         raise mistyped("regex.template_match", *operands)
     for what, mark in (("start", start), ("end", end)):
-        if len(octets(mark)) != 1:
-            raise BuiltinFault(
-                f"regex.template_match: {what} delimiter has to be exactly one character long but is {len(octets(start))} long"
-            )
-    return found_in("regex.template_match", _templated(template, start, end), text)
+        if len(mark.encode(errors="replace")) != 1:
+            raise BuiltinFault(f"regex.template_match: {what} delimiter has to be exactly one character long but is {len(start)} long")
+    pattern = _templated(template, start, end)
+    return compiled("regex.template_match", pattern).matches(text, Budget("regex.template_match"))
 
 
 def _templated(template: str, start: str, end: str) -> str:

@@ -148,7 +148,7 @@ class _Page:
         if first.kind == "function":
             return self._call(str(first.value), others, last)
         if others or last:
-            raise _wrong(f"can't give argument to non-function {first.value}")
+            raise _wrong(f"can't give argument to non-function {first.value or ''}{''.join(f'.{name}' for name in first.fields)}")
         return self._operand(first)
 
     def _call(self, name: str, operands: list[Operand], last: list[Any]) -> Any:

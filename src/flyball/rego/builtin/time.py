@@ -116,7 +116,7 @@ def weekday(when: Any) -> str:
     return DAYS[_moment("time.weekday", when).at.weekday()]
 
 
-@builtin("time.add_date", (_IN_ZONE, NUMBER, NUMBER, NUMBER), NUMBER)
+@builtin("time.add_date", (NUMBER, NUMBER, NUMBER, NUMBER), NUMBER)
 def add_date(when: Any, years: Any, months: Any, days: Any) -> int:
     """The time so much later. A day that a month does not have runs over into the next month, as in Go."""
     moment = _moment("time.add_date", when)

@@ -8,31 +8,27 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
 
-from flyball.rego.builtin import TABLE
 from flyball.rego.gate import schema as json_schema
 from flyball.rego.gate import shape, show
+from flyball.rego.gate.infer import Types, World, shown
 from flyball.rego.gate.note import TYPE, Notes
 from flyball.rego.gate.trie import Names, Node, steps
-from flyball.rego.gate.walk import dotted, ground_prefix, is_binary, parts
+from flyball.rego.gate.walk import ground_prefix, is_binary, parts
 from flyball.rego.tree import (
-    Array,
     Body,
     Call,
     Comprehension,
     Every,
     Expr,
-    Object,
     Ref,
     Rule,
     Scalar,
-    SetOf,
     Some,
     SomeIn,
     Template,
     Term,
-    Var,
 )
-from flyball.rego.type import ANY, BOOLEAN, STRING, Signature, Type, array, object_of, set_of
+from flyball.rego.type import ANY, BOOLEAN, Signature, Type, object_of, set_of
 
 Graph = Mapping[Names, tuple[Names, ...]]
 _LISTED: Final = 12
@@ -44,7 +40,7 @@ def check(root: Node, graph: Graph, schema: Mapping[str, Any] | None, notes: Not
     for name in _order(root, graph):
         node = root.find(name)
         if node and node.rules:
-            world.learn(node, notes)
+            learn(world, node, notes)
 
 
 def _order(root: Node, graph: Graph) -> list[Names]:
@@ -52,61 +48,39 @@ def _order(root: Node, graph: Graph) -> list[Names]:
     done: dict[Names, None] = {}
     for node in root.below():
         waiting = [(node.path, iter(graph.get(node.path, ())))]
-        seen = {node.path}
         while waiting:
             name, others = waiting[-1]
-            following = next((one for one in others if one not in done and one not in seen), None)
+            following = next((one for one in others if one not in done), None)
             if following is None:
                 done[name] = None
                 waiting.pop()
             else:
-                seen.add(following)
                 waiting.append((following, iter(graph.get(following, ()))))
     return list(done)
 
 
-class World:
-    """The types of all documents: rules that are typed already, and the input."""
-
-    def __init__(self, root: Node, given: Type) -> None:
-        self.root = root
-        self.given = given
-        self.values: dict[Names, Type] = {}
-        self.functions: dict[Names, Signature] = {}
-
-    def learn(self, node: Node, notes: Notes) -> None:
-        """Checks the rules at a node, and notes their type."""
-        found: list[Type] = []
-        signatures: list[Signature] = []
-        for rule in node.rules:
-            branch: Rule | None = rule
-            while branch:
-                before = len(notes.mistakes)
-                checker = Checker(self, notes)
-                checker.body(branch.body)
-                kind = checker.head(branch)
-                kind = kind if len(notes.mistakes) == before else ANY
-                if branch.args is not None:
-                    args = tuple(checker.type(arg) or ANY for arg in branch.args)
-                    signatures.append(Signature(args, kind))
-                found.append(kind)
-                branch = branch.otherwise
-        if node.arity is not None:
-            columns = zip(*(one.args for one in signatures), strict=False)
-            self.functions[node.path] = Signature(tuple(map(shape.join, columns)), shape.join(one.result for one in signatures))
-        else:
-            self.values[node.path] = object_of(ANY, ANY) if node.open and node.children else merged(found)
-
-    def document(self, path: Sequence[Term]) -> tuple[Type, int]:
-        """The type of the longest part of a path below `data` that is known, and how long that part is."""
-        node: Node | None = self.root
-        for place, step in enumerate(path):
-            node = node.find((step.value,)) if node and isinstance(step, Scalar) else None
-            if node is None:
-                return ANY, len(path)
-            if node.rules:
-                return self.values.get(node.path, ANY), place + 1
-        return object_of(STRING, ANY), len(path)
+def learn(world: World, node: Node, notes: Notes) -> None:
+    """Checks the rules at a node, and notes their type."""
+    found: list[Type] = []
+    signatures: list[Signature] = []
+    for rule in node.rules:
+        branch: Rule | None = rule
+        while branch:
+            before = len(notes.mistakes)
+            checker = Checker(world, notes)
+            checker.body(branch.body)
+            kind = checker.head(branch)
+            kind = kind if len(notes.mistakes) == before else ANY
+            if branch.args is not None:
+                args = tuple(checker.type(arg) or ANY for arg in branch.args)
+                signatures.append(Signature(args, kind))
+            found.append(kind)
+            branch = branch.otherwise
+    if node.arity is not None:
+        columns = zip(*(one.args for one in signatures), strict=False)
+        world.functions[node.path] = Signature(tuple(map(shape.join, columns)), shape.join(one.result for one in signatures))
+    else:
+        world.values[node.path] = object_of(ANY, ANY) if node.open and node.children else merged(found)
 
 
 def merged(types: Sequence[Type]) -> Type:
@@ -118,13 +92,16 @@ def merged(types: Sequence[Type]) -> Type:
     return shape.join(types)
 
 
-class Checker:
-    """Checks one body. `locals` are the types of its variables."""
+class Checker(Types):
+    """Checks one body."""
 
     def __init__(self, world: World, notes: Notes, known: Mapping[str, Type] | None = None) -> None:
-        self.world = world
+        super().__init__(world, known)
         self.notes = notes
-        self.locals: dict[str, Type] = dict(known or {})
+
+    def inside(self) -> "Checker":
+        """A checker for a body inside of this one; its mistakes are told elsewhere."""
+        return Checker(self.world, Notes(), self.locals)
 
     def head(self, rule: Rule) -> Type:
         """The type of what a rule makes: of its value, of the set or of the objects around it."""
@@ -147,7 +124,7 @@ class Checker:
     def _line(self, expr: Expr) -> None:
         what = expr.what
         for one in expr.withs:
-            if not self._function(one.value):
+            if not self.names_function(one.value):
                 self._term(one.value)
         if isinstance(what, Every):
             self._every(what)
@@ -171,8 +148,8 @@ class Checker:
             self._term(arg)
         if is_binary(call, "eq", "equal"):
             left, right = call.args
-            if not self._same(left, right):
-                what = f"match error: left: {_shown(self.type(left))}, right: {_shown(self.type(right))}"
+            if not self.same(left, right):
+                what = f"match error: left: {shown(self.type(left))}, right: {shown(self.type(right))}"
                 self.notes.wrong(call.place, TYPE, what, "the two sides are never equal: compare values of one type")
         else:
             self._operands(call)
@@ -207,53 +184,27 @@ class Checker:
         wanted = (*signature.args, signature.result)
         for arg, kind in zip(call.args, wanted, strict=False):
             if not self.match(arg, kind):
-                have = ", ".join(_shown(self.type(one)) for one in call.args)
-                want = ", ".join(_shown(one) for one in wanted[: len(call.args)])
+                have = ", ".join(shown(self.type(one)) for one in call.args)
+                want = ", ".join(shown(one) for one in wanted[: len(call.args)])
                 what = f"{show.path(call.name)}: invalid argument(s): have ({have}), want ({want})"
-                self.notes.wrong(call.place, TYPE, what, f"{show.term(arg)} is {_shown(self.type(arg))}, and {_shown(kind)} is wanted")
+                self.notes.wrong(call.place, TYPE, what, f"{show.term(arg)} is {shown(self.type(arg))}, and {shown(kind)} is wanted")
                 return
-
-    def signature(self, call: Call) -> Signature | None:
-        """What a function takes and gives."""
-        if call.name[0] == "data":
-            return self.world.functions.get(call.name[1:])
-        found = TABLE.get(".".join(call.name))
-        return found.signature if found else None
 
     def _reference(self, ref: Ref) -> None:
         """Walks along a reference; the first step into nothing is a mistake."""
-        if self._function(ref):
+        if self.names_function(ref):
             name = show.term(ref)
             self.notes.wrong(ref.place, TYPE, f"undefined ref: {name}", f"{name} is a function: call it")
             return
-        kind, start = self._start(ref)
+        kind, start = self.start(ref)
         for place, step in enumerate(ref.path[start:], start):
             if kind is None:
                 return
-            inside = self._into(kind, step)
+            inside = self.into(kind, step)
             if inside is None:
                 self._undefined(ref, place, kind)
                 return
             kind = inside
-
-    def _function(self, term: Term) -> bool:
-        """Whether a term names a function of the set."""
-        names = dotted(term) if isinstance(term, Ref) else ()
-        return bool(names) and names[0] == "data" and names[1:] in self.world.functions
-
-    def _start(self, ref: Ref) -> tuple[Type | None, int]:
-        if ref.head == Var("data"):
-            return self.world.document(ref.path)
-        return (self.world.given if ref.head == Var("input") else self.type(ref.head)), 0
-
-    def _into(self, kind: Type, step: Term) -> Type | None:
-        """The type behind one step; None where there can be nothing."""
-        wanted = shape.keys(kind)
-        if wanted is None:
-            return None
-        if isinstance(step, Scalar):
-            return shape.select(kind, step.value)
-        return shape.values(kind) if self.match(step, wanted) else None
 
     def _undefined(self, ref: Ref, place: int, kind: Type) -> None:
         before = show.term(Ref(ref.head, ref.path[:place], ref.place)) if place else show.term(ref.head)
@@ -264,99 +215,4 @@ class Checker:
             listed = ", ".join(known[:_LISTED]) + (", ..." if len(known) > _LISTED else "")
             self.notes.wrong(ref.place, TYPE, what, f"{f'did you mean {close[0]}? ' if close else ''}{before} has {listed}")
         else:
-            self.notes.wrong(ref.place, TYPE, what, f"{before} is {_shown(kind)}: there is nothing at {show.term(step)}")
-
-    # ---------------------------------------------------------------- types
-
-    def type(self, term: Term) -> Type | None:  # noqa: PLR0911 - one for each kind of term
-        """The type of a term; None where it is not known yet."""
-        if isinstance(term, Scalar):
-            return shape.scalar(term.value)
-        if isinstance(term, Var):
-            return self.locals.get(term.name) if term.name not in {"input", "data"} else self._root(term.name)
-        if isinstance(term, Ref):
-            return self._type_of_ref(term)
-        if isinstance(term, Call):
-            found = self.signature(term)
-            return found.result if found else None
-        if isinstance(term, Comprehension):
-            return self._type_of_comprehension(term)
-        if isinstance(term, Template):
-            return STRING
-        return self._type_of_composite(term)
-
-    def _root(self, name: str) -> Type:
-        return self.world.given if name == "input" else object_of(STRING, ANY)
-
-    def _type_of_ref(self, ref: Ref) -> Type | None:
-        kind, start = self._start(ref)
-        for step in ref.path[start:]:
-            if kind is None:
-                return None
-            kind = shape.select(kind, step.value) if isinstance(step, Scalar) else shape.values(kind)
-        return kind
-
-    def _type_of_composite(self, term: Array | SetOf | Object) -> Type:
-        if isinstance(term, Array):
-            return array(*(self.type(item) or ANY for item in term.items), of=None if term.items else ANY)
-        if isinstance(term, SetOf):
-            return set_of(shape.join(map(self.type, term.items)))
-        if all(isinstance(name, Scalar) and isinstance(name.value, str) for name, _ in term.pairs) and term.pairs:
-            return object_of(static={name.value: self.type(value) or ANY for name, value in term.pairs if isinstance(name, Scalar)})  # type: ignore[misc]  # strings, as the line above says
-        return object_of(shape.join(self.type(name) for name, _ in term.pairs), shape.join(self.type(value) for _, value in term.pairs))
-
-    def _type_of_comprehension(self, term: Comprehension) -> Type:
-        inside = Checker(self.world, Notes(), self.locals)
-        inside.body(term.body)
-        kind = inside.type(term.head) or ANY
-        if term.kind == "object":
-            return object_of((inside.type(term.key) if term.key is not None else None) or ANY, kind)
-        return array(of=kind) if term.kind == "array" else set_of(kind)
-
-    # ---------------------------------------------------------------- matching
-
-    def _same(self, left: Term, right: Term) -> bool:
-        """Whether two terms can be equal; what is not known on one side is learned from the other."""
-        for one, other in ((left, right), (right, left)):
-            kind = self.type(other)
-            if kind is not None and not self.match(one, kind):
-                return False
-        return True
-
-    def match(self, term: Term, kind: Type) -> bool:
-        """Whether a term can have a type; variables without one get it."""
-        if isinstance(term, Var) and term.name not in {"input", "data"}:
-            known = self.locals.get(term.name)
-            if known is None:
-                self.locals[term.name] = kind
-                return True
-            return shape.unifies(known, kind)
-        if isinstance(term, Array | Object | SetOf):
-            fits = [self._composite(term, branch) for branch in shape.branches(kind)]
-            return any(fits)
-        return shape.unifies(self.type(term), kind)
-
-    def _composite(self, term: Array | Object | SetOf, kind: Type) -> bool:
-        if kind == ANY:
-            inner = [(part, ANY) for part in parts(term)]
-        elif isinstance(term, Array):
-            first = shape.members(kind)
-            if kind.kind != "array" or (len(term.items) != len(first) and kind.dynamic is None) or len(term.items) < len(first):
-                return False
-            inner = [(item, first[place] if place < len(first) else kind.dynamic or ANY) for place, item in enumerate(term.items)]
-        elif isinstance(term, SetOf):
-            if kind.kind != "set":
-                return False
-            inner = [(item, kind.dynamic or ANY) for item in term.items]
-        else:
-            if kind.kind != "object":
-                return False
-            found = [(value, shape.select(kind, name.value) if isinstance(name, Scalar) else ANY) for name, value in term.pairs]
-            if any(one is None for _, one in found) and len(found) > len(shape.properties(kind)):
-                return False
-            inner = [(value, one or ANY) for value, one in found]
-        return all([self.match(part, one) for part, one in inner])  # noqa: C419 - every part is to be learned from
-
-
-def _shown(kind: Type | None) -> str:
-    return "any" if kind is None else str(kind)
+            self.notes.wrong(ref.place, TYPE, what, f"{before} is {shown(kind)}: there is nothing at {show.term(step)}")

@@ -4,23 +4,18 @@ A name that is declared (`:=`, `some`, `every`, a parameter) stands for the loca
 package or an import; else it is a variable that unification binds. Called by the gate.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from flyball.rego.builtin import REFUSED, TABLE
-from flyball.rego.error import Place
 from flyball.rego.gate import show
 from flyball.rego.gate.note import COMPILE, TYPE, Notes
+from flyball.rego.gate.scope import Lookup, Maker, Path, Scope, closures, declared
 from flyball.rego.gate.walk import (
     RESERVED,
-    all_terms,
-    body_variables,
-    closed_over,
     dotted,
     is_binary,
-    lines,
     pattern,
     rebuild,
     terms,
@@ -47,39 +42,8 @@ from flyball.rego.tree import (
     With,
 )
 
-Path = tuple[str, ...]
-_TOLD: Final = {
-    "seen": "var {} referenced above",
-    "assigned": "var {} assigned above",
-    "declared": "var {} declared above",
-    "argument": "arg {} redeclared",
-}
 _KINDS: Final = {Scalar: "scalar", Ref: "ref", SetOf: "set", Call: "call", Comprehension: "comprehension", Template: "template string"}
 TRUE: Final = Scalar(True)  # noqa: FBT003 - the value that is meant
-
-
-@dataclass(slots=True)
-class Scope:
-    """The names of one body. `hides` are declared somewhere in it; `locals` so far; `how` each name came up first."""
-
-    hides: frozenset[str] = frozenset()
-    locals: dict[str, str] = field(default_factory=dict)
-    how: dict[str, str] = field(default_factory=dict)
-    places: dict[str, Place] = field(default_factory=dict)
-
-
-def declared(body: Body) -> frozenset[str]:
-    """The names that a body declares, anywhere but in its comprehensions."""
-    found: set[str] = set()
-    for expr in lines(body):
-        what = expr.what
-        if is_binary(what, "assign"):
-            found |= {one.name for one in pattern(what.args[0])}
-        elif isinstance(what, Some):
-            found |= {one.name for one in what.vars}
-        elif isinstance(what, SomeIn):
-            found |= {one.name for side in (what.key, what.value) if side for one in pattern(side)}
-    return frozenset(found)
 
 
 def resolve(modules: Iterable[Module], notes: Notes) -> tuple[Rule, ...]:
@@ -126,28 +90,8 @@ def _imports(module: Module, notes: Notes) -> dict[str, Path]:
     return found
 
 
-@dataclass(slots=True)
-class Maker:
-    """Numbers that make locals unique in all modules."""
-
-    last: int = 0
-
-    def local(self, name: str) -> str:
-        """A name that no source can hold."""
-        self.last += 1
-        return f"{name}#{self.last}"
-
-
-class Resolver:
+class Resolver(Lookup):
     """Resolves the rules of one module."""
-
-    def __init__(self, names: Mapping[str, Path], notes: Notes, count: Maker) -> None:
-        self.names = names
-        self.notes = notes
-        self.count = count
-        self.used: set[str] = set()
-        self.computed: list[Expr] = []
-        self.scopes: list[Scope] = []
 
     def rule(self, rule: Rule, package: Path) -> Rule:
         """One rule and its `else` branches."""
@@ -160,7 +104,7 @@ class Resolver:
         args = None if rule.args is None else tuple(map(self._argument, rule.args))
         path = tuple(Scalar(one, name.place) for one in (*package, first))
         changed = self._branch(replace(rule, name=replace(name, head=Var("data", name.place), path=(*path, *name.path)), args=args))
-        self._idle(self.scopes[0], changed)
+        self.idle(self.scopes[0], changed)
         return changed
 
     def query(self, rule: Rule) -> Rule:
@@ -175,8 +119,8 @@ class Resolver:
         fixed = [self.term(step) for step in name.path] if isinstance(name, Ref) else []
         key = self.term(rule.key) if rule.key is not None else None
         value = self.term(rule.value) if rule.value is not None else None
-        used = {one for term in (*fixed, key, value) if term is not None for one in variables(term) | _closures(term)}
-        self._unused(self.scopes.pop(), body, used)
+        used = {one for term in (*fixed, key, value) if term is not None for one in variables(term) | closures(term)}
+        self.unused(self.scopes.pop(), body, used)
         otherwise = self._branch(replace(rule.otherwise, name=rule.name, args=rule.args)) if rule.otherwise else None
         named = replace(name, path=tuple(fixed)) if isinstance(name, Ref) else name
         return replace(rule, name=named, key=key, value=value, body=body or (Expr(TRUE, place=rule.place),), otherwise=otherwise)
@@ -195,7 +139,7 @@ class Resolver:
                 self.notes.wrong(term.place, COMPILE, f"args must not shadow {term.name} (use a different variable name)")
             scope = self.scopes[0]
             if term.name not in scope.locals:
-                self._declare(scope, term, "argument")
+                self.declare(scope, term, "argument")
             return replace(term, name=scope.locals.get(term.name, term.name))
         if isinstance(term, Array):
             return rebuild(term, self._parameter)
@@ -220,7 +164,7 @@ class Resolver:
         what = expr.what
         if isinstance(what, Some):
             for one in what.vars:
-                self._declare(self.scopes[-1], one, "declared")
+                self.declare(self.scopes[-1], one, "declared")
             return None
         if isinstance(what, SomeIn):
             return self._some_in(expr, what)
@@ -243,7 +187,7 @@ class Resolver:
             if term.name in RESERVED:
                 self.notes.wrong(term.place, COMPILE, f"variables must not shadow {term.name} (use a different variable name)")
                 return term
-            return self._declare(self.scopes[-1], term, "assigned")
+            return self.declare(self.scopes[-1], term, "assigned")
         if isinstance(term, Array):
             return rebuild(term, self._target)
         if isinstance(term, Object):
@@ -268,7 +212,7 @@ class Resolver:
     def _pattern(self, term: Term, taken: set[str], how: str) -> Term:
         """A side of `some ... in`: its variables are new, unless the domain has them."""
         if isinstance(term, Var):
-            return self.term(term) if term.wild or term.name in taken else self._declare(self.scopes[-1], term, how)
+            return self.term(term) if term.wild or term.name in taken else self.declare(self.scopes[-1], term, how)
         if isinstance(term, Array):
             return rebuild(term, lambda one: self._pattern(one, taken, how))
         if isinstance(term, Object):
@@ -281,7 +225,7 @@ class Resolver:
         key = self._pattern(what.key, set(), "declared") if what.key is not None else None
         value = self._pattern(what.value, set(), "declared")
         body = self.body(what.body)
-        self._unused(self.scopes.pop(), body, set())
+        self.unused(self.scopes.pop(), body, set())
         return replace(expr, what=replace(what, key=key, value=value, domain=domain, body=body), withs=withs)
 
     def _withs(self, expr: Expr) -> tuple[With, ...]:
@@ -300,113 +244,4 @@ class Resolver:
         """A term that may be the name of a function."""
         names = dotted(term)
         is_builtin = ".".join(names) in TABLE or ".".join(names) in REFUSED
-        return term if is_builtin and not self._local(names[0]) and names[0] not in self.names else self.term(term)
-
-    # ---------------------------------------------------------------- terms
-
-    def term(self, term: Term) -> Term:  # noqa: PLR0911 - one for each kind of term
-        """A term with its names resolved."""
-        if isinstance(term, Var):
-            return self._variable(term)
-        if isinstance(term, Ref):
-            head, path = self.term(term.head), tuple(map(self.term, term.path))
-            if isinstance(head, Ref):
-                return replace(term, head=head.head, path=(*head.path, *path))
-            return replace(term, head=head, path=path)
-        if isinstance(term, Call):
-            return replace(term, name=self._callee(term), args=tuple(map(self.term, term.args)))
-        if isinstance(term, Comprehension):
-            return self._comprehension(term)
-        if isinstance(term, Template):
-            return replace(term, parts=tuple(part if isinstance(part, str) else self.term(self._part(part)) for part in term.parts))
-        return rebuild(term, self.term)
-
-    def _part(self, part: Term | Expr) -> Term:
-        """A part of a template as a term: with `with` it is every value of a comprehension of its own."""
-        if not isinstance(part, Expr):
-            return part
-        value, each = Var(f"${self.count.local('v')}", part.place), Var(f"${self.count.local('e')}", part.place)
-        line = replace(part, what=Call(("eq",), (value, part.what), part.place))  # type: ignore[arg-type]  # the parser takes terms only
-        return Ref(Comprehension("array", value, (line,), None, part.place), (each,), part.place)
-
-    def _comprehension(self, term: Comprehension) -> Term:
-        self.scopes.append(Scope(declared(term.body)))
-        body = self.body(term.body)
-        key = self.term(term.key) if term.key is not None else None
-        head = self.term(term.head)
-        used = {one for side in (key, head) if side is not None for one in variables(side) | _closures(side)}
-        self._unused(self.scopes.pop(), body, used)
-        return replace(term, head=head, key=key, body=body)
-
-    def _variable(self, term: Var) -> Term:
-        if term.name in RESERVED or term.wild:
-            return term
-        local = self._local(term.name)
-        if local:
-            return replace(term, name=local)
-        hidden = any(term.name in scope.hides for scope in self.scopes)
-        if not hidden and term.name in self.names:
-            self.used.add(term.name)
-            path = self.names[term.name]
-            if len(path) == 1:
-                return replace(term, name=path[0])
-            return Ref(Var(path[0], term.place), tuple(Scalar(one, term.place) for one in path[1:]), term.place)
-        self.scopes[-1].how.setdefault(term.name, "seen")
-        return term
-
-    def _local(self, name: str) -> str:
-        return next((scope.locals[name] for scope in reversed(self.scopes) if name in scope.locals), "")
-
-    def _callee(self, call: Call) -> Path:
-        first = call.name[0]
-        if self._local(first):
-            self.notes.wrong(
-                call.place, COMPILE, f"called function {'.'.join(call.name)} shadowed", f"give the variable {first} another name"
-            )
-            return call.name
-        hidden = any(first in scope.hides for scope in self.scopes)
-        if first in self.names and not hidden:
-            self.used.add(first)
-            return (*self.names[first], *call.name[1:])
-        return call.name
-
-    # ---------------------------------------------------------------- declarations
-
-    def _declare(self, scope: Scope, term: Var, how: str) -> Term:
-        if term.wild:
-            return term
-        before = scope.how.get(term.name)
-        if before:
-            self.notes.wrong(term.place, COMPILE, _TOLD[before].format(term.name), "give one of them another name")
-            return term
-        local = self.count.local(term.name)
-        scope.locals[term.name], scope.how[term.name], scope.places[local] = local, how, term.place
-        return replace(term, name=local)
-
-    def _unused(self, scope: Scope, body: Body, used: set[str]) -> None:
-        """A variable declared with `some` or `every` and never used is a mistake in Rego; one assigned only a warning."""
-        inside = used | body_variables(body)
-        for expr in body:
-            inside |= closed_over(expr)
-        count = Counter(one.name for one in all_terms(Rule(Var(""), body=body)) if isinstance(one, Var))
-        for name, local in scope.locals.items():
-            how, place = scope.how[name], scope.places.get(local)
-            if place is None or name.startswith("__"):
-                continue
-            if how == "declared" and local not in inside:
-                self.notes.wrong(place, COMPILE, f"declared var {name} unused", f"remove {name}, or write _ in its place")
-            elif how == "assigned" and count[local] + (local in used) <= 1:
-                self.notes.warn(place, f"assigned var {name} unused", "remove the line, or use the variable")
-
-    def _idle(self, scope: Scope, rule: Rule) -> None:
-        """Warns of parameters that nothing uses."""
-        if rule.args is None or rule.default:
-            return
-        count = Counter(one.name for one in all_terms(rule) if isinstance(one, Var))
-        for name, local in scope.locals.items():
-            if count[local] <= 1:
-                self.notes.warn(scope.places[local], f"unused argument {name}", "write _ in its place")
-
-
-def _closures(term: Term) -> set[str]:
-    return closed_over(Expr(term))
+        return term if is_builtin and not self.local(names[0]) and names[0] not in self.names else self.term(term)

@@ -1,6 +1,6 @@
 """A query: lines that are asked about a set of policies. Checked as a body of a rule is. Called by `planner`."""
 
-from flyball.rego.gate import call, name, safety
+from flyball.rego.gate import call, name, safety, scope
 from flyball.rego.gate.note import Notes
 from flyball.rego.gate.show import plain
 from flyball.rego.gate.trie import Node
@@ -16,7 +16,7 @@ def checked(query: Body, root: Node) -> tuple[Body, list[tuple[str, Term]]]:
     """
     notes = Notes()
     place = query[0].place if query else Var("").place
-    rule = name.Resolver({}, notes, name.Maker()).query(Rule(Var("query", place), body=query, place=place))
+    rule = name.Resolver({}, notes, scope.Maker()).query(Rule(Var("query", place), body=query, place=place))
     notes.settle()
     call.check([rule], root, notes)
     notes.settle()

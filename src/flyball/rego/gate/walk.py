@@ -34,9 +34,9 @@ def parts(term: Term) -> tuple[Term, ...]:
     if kind is Scalar or kind is Var:
         return ()
     if kind is Ref:
-        return (term.head, *term.path)  # type: ignore[union-attr]  # it is a Ref
+        return (term.head, *term.path)  # type: ignore[union-attr]  # its class is compared right above
     if kind is Call:
-        return term.args  # type: ignore[union-attr]  # it is a Call
+        return term.args  # type: ignore[union-attr]  # its class is compared right above
     if isinstance(term, Array | SetOf):
         return term.items
     if isinstance(term, Object):

@@ -13,7 +13,7 @@ from flyball.rego.graphql.schema import Schema
 from flyball.rego.graphql.shape import base, is_compatible, type_text, value_text
 from flyball.rego.graphql.value import Values
 
-_STEPS: Final = 200_000  # selections and values looked at
+_STEPS: Final = 50_000  # selections and values looked at
 _TYPENAME: Final[Node] = {"Name": "__typename", "Type": {"NamedType": "String", "NonNull": False}}
 _LEAVES: Final = frozenset(("SCALAR", "ENUM"))
 _INPUTS: Final = frozenset(("SCALAR", "ENUM", "INPUT_OBJECT"))

@@ -13,7 +13,7 @@ from flyball.rego.graphql.parser import Node, Places, flaw
 from flyball.rego.graphql.schema import Schema
 from flyball.rego.graphql.shape import base, type_text, value_text
 
-_STEPS: Final = 300_000  # fields collected, pairs compared
+_STEPS: Final = 100_000  # fields collected, pairs compared
 _LEAVES: Final = frozenset(("SCALAR", "ENUM"))
 Found = tuple[Node, Node, Node]  # a field, the type that it is selected from, and its definition
 Grouped = dict[str, list[Found]]

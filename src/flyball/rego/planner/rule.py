@@ -140,11 +140,11 @@ class _Function(Lines):
         blocks: list[Block] = []
         for rule in clauses:
             if same:
-                blocks += [self.region(lambda branch=branch: self._clause(branch, self._ended)) for branch in _branches(rule)]  # type: ignore[misc]  # bound now
+                blocks += [self.region(lambda branch=branch: self._clause(branch, self._ended)) for branch in _branches(rule)]  # type: ignore[misc]  # bound now, not later
             elif rule.otherwise:
                 blocks.append(self._chain(rule, alone=len(clauses) == 1))
             else:
-                blocks.append(self.region(lambda rule=rule: self._clause(rule, self._ended if len(clauses) == 1 else self._once)))  # type: ignore[misc]  # bound now
+                blocks.append(self.region(lambda rule=rule: self._clause(rule, self._ended if len(clauses) == 1 else self._once)))  # type: ignore[misc]  # bound now, not later
         if default:
             self.place = default.place
             blocks.append(self.region(lambda: self._default(default)))
@@ -203,7 +203,7 @@ class _Function(Lines):
             rules.sort(key=lambda rule: (-len(steps(rule)), rule.key is None))
         blocks = [self._one(made)]
         for rule in rules:
-            blocks += [self.region(lambda branch=branch: self._member(branch)) for branch in _branches(rule)]  # type: ignore[misc]  # bound now
+            blocks += [self.region(lambda branch=branch: self._member(branch)) for branch in _branches(rule)]  # type: ignore[misc]  # bound now, not later
         self.place = first.place
         return (*blocks, self._one(ReturnLocal(self.result)))
 

@@ -24,7 +24,8 @@ from flyball.rego.ir import (
     Operand,
     SetAdd,
 )
-from flyball.rego.planner.frame import DATA, INPUT, Carried, Frame
+from flyball.rego.planner.call import Calls
+from flyball.rego.planner.frame import INPUT
 from flyball.rego.tree import Array, Body, Comprehension, Expr, Object, Ref, Scalar, SetOf, Template, Term, Var
 from flyball.rego.tree import Call as CallTerm
 from flyball.rego.value import UNDEFINED, Set, key
@@ -32,7 +33,7 @@ from flyball.rego.value import UNDEFINED, Set, key
 TEMPLATE = "internal.template_string"
 
 
-class Terms(Frame):
+class Terms(Calls):
     """A frame that plans terms."""
 
     @abstractmethod
@@ -122,39 +123,6 @@ class Terms(Frame):
         args = self.terms(term.args)
         result = self.call(term.name, args)
         return self.scan(result).value if name in TABLE and TABLE[name].relation else result
-
-    def call(self, name: tuple[str, ...], args: Sequence[Operand]) -> Operand:
-        """Plans a call with planned operands; whatever `with` puts in its place."""
-        dotted_name = ".".join(name)
-        mock = self.context.mock(dotted_name)
-        if isinstance(mock, Const):
-            return mock
-        if isinstance(mock, Carried):
-            return self.carried[mock.index]
-        if isinstance(mock, Ref):
-            return self.term(mock)
-        before = self.context
-        carried = self.carried
-        if mock:
-            name, self.context, self.carried = mock, before.inside(), ()
-        result = self.local()
-        node = self.maker.root.find(name[1:]) if name[0] == "data" else None
-        if node:
-            self.emit(Call(self.maker.function(node, self.context), (*self.roots, *args), result))
-        else:
-            self.emit(Call(self.maker.builtin(".".join(name), self.place), tuple(args), result))
-        self.context, self.carried = before, carried
-        return result
-
-    @property
-    def roots(self) -> tuple[Operand, ...]:
-        """What every function is handed before its own arguments."""
-        return (INPUT, DATA, *self.carried)
-
-    def rule(self, node: Node) -> Operand:
-        """Plans the value of the rules at a node."""
-        function, roots = self.maker.function(node, self.context), self.roots
-        return self.once(("rule", function, roots), lambda target: Call(function, roots, target))
 
     # ---------------------------------------------------------------- values made of others
 

@@ -65,9 +65,9 @@ class Unifier(Terms):
         if self._open(term):
             self.bind(term.name, operand)
         elif isinstance(term, Array) and self.unbound(term):
-            self._array(operand, term)
+            self._array(self.named(operand), term)
         elif isinstance(term, Object) and self.unbound(term):
-            self._object(operand, term)
+            self._object(self.named(operand), term)
         else:
             self.emit(Equal(operand, self.term(term)))
 
