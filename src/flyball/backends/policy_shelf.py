@@ -149,7 +149,7 @@ class Shelf:
 
 
 async def aside(make: Callable[[], Loaded | None]) -> Loaded | None:
-    """Make a set in a thread, and let no decision wait for it: it gives way ten times as often as threads do, and no garbage is looked for."""
+    """Make a set in a thread, and let no decision wait for it: it gives way ten times as often as others, and no garbage is looked for."""
     usual, collects = sys.getswitchinterval(), gc.isenabled()
     sys.setswitchinterval(usual / 10)
     gc.disable()
