@@ -555,3 +555,53 @@ def test_lengths_of_time_are_read(text: str, expected: float) -> None:
 def test_what_is_no_length_of_time_is_refused(text: str) -> None:
     with pytest.raises(errors.BadInput, match="no length of time"):
         show.seconds(text)
+
+
+def test_policies_are_loaded_again_while_the_server_runs(tmp_path: Path) -> None:
+    running = Running(made(tmp_path / "p"))
+    try:
+        before = running.ask("policy", "reload")
+        assert before[0] == 0
+        assert before[1].startswith("unchanged\t")
+        data = running.folder / "policies" / "data.yaml"
+        good = data.read_text()
+        data.write_text(good.replace("attempts: 3", "attempts: 9"))
+        rc, out, err = running.ask("policy", "reload")
+        assert (rc, out, err.splitlines()[0]) == (2, "", "cases/raise.yaml: case `the fourth attempt asks` fails")
+        data.write_text(good.replace("banking: prod", "banking: prod\n  vault: prod"))
+        running.born.send_signal(signal.SIGHUP)
+        assert until(lambda: '"policy.loaded"' in running.ask("audit", "tail", "-o", "json")[1])
+        assert running.ask("policy", "reload")[1].startswith("unchanged\t")
+        assert '"policy.refused"' in running.ask("audit", "tail", "-o", "json")[1]
+    finally:
+        assert running.end() == 0
+
+
+def test_the_action_judges_files_and_tests_policies(tmp_path: Path) -> None:
+    action = yaml.safe_load((SRC.parent / ".github" / "actions" / "policy" / "action.yml").read_text())
+    script = SRC.parent / ".github" / "actions" / "policy" / "run"
+    told = {name for step in action["runs"]["steps"] for name in step.get("env", {})}
+    (tmp_path / "open.yaml").write_text("ingress: [{cidr_blocks: [0.0.0.0/0]}]\n")
+    (tmp_path / "many.yaml").write_text("scale: {was: 3, to: 9, type: m5.large}\n")
+    bins = tmp_path / "bin"
+    bins.mkdir()
+    (bins / "flyball").write_text(f'#!/bin/sh\nexec {sys.executable} -m flyball "$@"\n')
+    (bins / "flyball").chmod(0o755)
+
+    def ran(**env: str) -> int:
+        assert env.keys() <= told
+        whole = {**environment(), "PATH": f"{bins}:{os.environ['PATH']}", **env}
+        return subprocess.run(["bash", script], cwd=tmp_path, env=whole, capture_output=True, timeout=60, check=False).returncode
+
+    assert ran(FILES="many.yaml open.yaml", FORMAT="yaml", ENVIRONMENT="dev") == 5
+    assert ran(FILES="many.yaml", FORMAT="yaml", ENVIRONMENT="dev") == 6
+    assert ran(FILES="many.yaml", FORMAT="yaml", ENVIRONMENT="dev", ASK="pass") == 0
+    assert ran(POLICIES=str(SRC / "flyball" / "defaults" / "policies"), JUNIT="out.xml") == 0
+    assert "<testsuite" in (tmp_path / "out.xml").read_text()
+
+
+def test_the_hooks_are_commands() -> None:
+    hooks = yaml.safe_load((SRC.parent / ".pre-commit-hooks.yaml").read_text())
+    assert [one["entry"] for one in hooks] == ["flyball policy check", "flyball policy check --input-format yaml"]
+    for one in hooks:
+        assert flyball(*one["entry"].split()[1:], "--help")[0] == 0

@@ -355,4 +355,6 @@ def test_what_is_kept_is_bounded_and_a_torn_line_is_left_out(tmp_path: Path, mon
     again = policy_kept.Kept(tmp_path)
     again.write(event(decision_id="201", input={"now": 201.0}))
     again.close()
+    again.close()
+    assert [one["decision_id"] for one in policy_kept.read(tmp_path)][-1] == "201"
     assert len(sorted(tmp_path.glob("*.jsonl"))) <= policy_kept.FILES

@@ -34,8 +34,10 @@ class Kept:
 
     def _open(self) -> None:
         path = self._folder / f"{self._number:08}.jsonl"
-        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._size = os.fstat(self._fd).st_size
+        if self._size and os.pread(self._fd, 1, self._size - 1) != b"\n":
+            self._size += os.write(self._fd, b"\n")  # a crash tore the last line: the next one is not part of it
 
     def add(self, asked: Asked, answer: PolicyAnswer, digest: str) -> None:
         """Keep one decision. A disk that is full keeps nothing: the decision stands without it."""
@@ -68,8 +70,10 @@ class Kept:
         self._open()
 
     def close(self) -> None:
-        """Let go of the file."""
-        os.close(self._fd)
+        """Let go of the file; twice is once."""
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
 
 
 def document(answer: PolicyAnswer) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from flyball.rego import Limits, Mistake, OverLimit, Refused, World, cases
 from flyball.rego.cases import CaseResult
 from flyball.rego.error import Fault, Place
 from flyball.rego.folder import Folder, read_folder
-from flyball.rego.lint import lint
+from flyball.rego.lint import lint, lint_words
 from flyball.rego.policy import parse as parse_all
 from flyball.rego.tree import Module
 from flyball.rego.value import plain
@@ -163,7 +163,8 @@ def compiled(held: Folder) -> Loaded:
         engine = rego.compile(held.modules, entrypoints=entrypoints, schema=orjson.loads(_SCHEMA), strict=True, limits=LIMITS)
     except Refused as fault:
         raise refused(fault.mistakes, held.modules) from fault
-    found = [*_lint_data(held), *_lint_form(parsed), *lint(parsed, entrypoints, held.data)]
+    words = lint_words(parsed, orjson.loads(_SCHEMA))
+    found = [*_lint_data(held), *_lint_form(parsed), *lint(parsed, entrypoints, held.data), *words]
     if found:
         raise refused(sorted(found, key=lambda one: one.place), held.modules)
     return Loaded(held, engine, sum(len(module.rules) for module in parsed))

@@ -91,9 +91,9 @@ class Gather:
         if kind and target and not facts.args_fault and plugs.policy.count:
             asked = question(action, facts, visit.session, rules.agents.get(action.agent), before.asked if before else None)
             answer = plugs.policy.ask(asked)
-            zone = zone_of(kind.spec, target, answer, overdue=facts.overdue_reviews)
+            zone, digest = zone_of(kind.spec, target, answer, overdue=facts.overdue_reviews), Digest(plugs.policy.digest)
             standing = standing if self._stands(standing, answer) else None
-            facts = replace(facts, asked=asked, policy=answer, zone=zone, standing=standing)
+            facts = replace(facts, asked=asked, policy=answer, policy_digest=digest, zone=zone, standing=standing)
         return facts
 
     def _stands(self, grant: Standing | None, answer: PolicyAnswer) -> bool:

@@ -115,3 +115,44 @@ def _missing(path: Path, packages: set[Path], rules: set[Path], data: Mapping[st
         if table is not None and not isinstance(table, Mapping):
             return ""
     return ""
+
+
+# ---- words that a field never has
+
+
+def lint_words(modules: Iterable[Module], schema: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Comparisons of a field of the input with a text that is none of those that it may have (`enum` in the input's JSON Schema)."""
+    for module in modules:
+        for call in _calls(module.rules):
+            for field, other in (call.args, call.args[::-1]) if call.name[-1] in COMPARE and len(call.args) == len(PAIR) else ():
+                words = _words(field, schema)
+                if words and isinstance(other, Scalar) and isinstance(other.value, str) and other.value not in words:
+                    yield Mistake(other.place, CODE, f"it is never `{other.value}`", f"it is one of {', '.join(words)}")
+
+
+COMPARE = ("equal", "eq", "neq")
+PAIR = ("left", "right")
+
+
+def _calls(node: Any) -> Iterator[Call]:
+    if isinstance(node, Call):
+        yield node
+    for below in _below(node):
+        yield from _calls(below)
+
+
+def _words(field: Any, schema: Mapping[str, Any]) -> list[str]:
+    """The texts that a field may have; nothing where it may have any, or is no field of the input."""
+    if not isinstance(field, Ref) or not isinstance(field.head, Var) or field.head.name != "input":
+        return []
+    shape: Any = schema
+    for part in field.path:
+        known = shape.get("properties", {})
+        named = isinstance(part, Scalar) and part.value in known
+        shape = known[part.value] if named and isinstance(part, Scalar) else shape.get("items", shape.get("additionalProperties"))
+        if not isinstance(shape, Mapping):
+            return []
+        name = str(shape.get("$ref", "")).removeprefix("#/$defs/")
+        shape = schema["$defs"][name] if name else shape
+    words = shape.get("enum", ())
+    return [str(word) for word in words]
