@@ -3,10 +3,9 @@
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import perf_counter_ns
 from typing import Any, Final
 
-from flyball.rego import ir, run, value
+from flyball.rego import ir, limit, run, value
 from flyball.rego.code import node
 from flyball.rego.code.call import Caller, Target
 from flyball.rego.code.emit import Emitter
@@ -25,7 +24,7 @@ RUNTIME = {
     **{kind.__name__: kind for kind in (type, dict, list, bool, str, int, float, value.Set, value.Key, BuiltinFault)},
     **NAMES,
     "U": value.UNDEFINED,
-    "clock": perf_counter_ns,
+    "clock": limit.CLOCK,
     "equal": value.equal,
     "__builtins__": {},
 }
