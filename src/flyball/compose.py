@@ -30,6 +30,7 @@ from flyball.backends.policy_shelf import Feed, Place, Shelf
 from flyball.backends.sandbox import choose
 from flyball.backends.sandbox.orphan import Leash, end_boxes_of
 from flyball.backends.store.sqlite import SqliteStore
+from flyball.backends.tail_file import FileTail
 from flyball.backends.tracer_otel import OtelTracer
 from flyball.backends.validator_jsonschema import JsonSchemaValidator
 from flyball.brains.runbook import RunbookBrain
@@ -81,6 +82,7 @@ class Server:
     engine: AsyncioEngine
     shelf: Shelf
     app: App
+    tail: FileTail
 
     async def work(self) -> None:
         """Run the engine, the schedules and the drop folder until cancelled."""
@@ -106,7 +108,11 @@ class Server:
                 )
             try:
                 await self._look(due)
-            except (StoreError, UserError) as fault:  # a full disk or a freeze that cannot be read must not end the server: it looks again
+            except (
+                StoreError,
+                UserError,
+                OSError,
+            ) as fault:  # a full disk or a freeze that cannot be read must not end the server: it looks again
                 log.warning("look failed", fault=str(fault))
             await self.house.plugs.clock.sleep(TICK_S)
 
@@ -119,6 +125,7 @@ class Server:
                 await self._deliver("schedule", orjson.dumps({**one.model_dump(), "tick": due[one.name]}))
                 due[one.name] = next_tick(one.cron, now)
         await self._dropped()
+        await self._followed()
 
     def _first_due(self, name: str, cron: str) -> float:
         """Give the tick that was missed while the server was down, if one was and the schedule had run before; else the next one."""
@@ -144,6 +151,13 @@ class Server:
                 with suppress(OSError):
                     path.rename(path.with_suffix(".refused"))
 
+    async def _followed(self) -> None:
+        """Take in what the followed log files say; the places in them are kept once it is durable in the inbox."""
+        if "tail" in self.house.plugs.sources:
+            for raw in self.tail.read():
+                await self._deliver("tail", raw)
+            self.tail.save()
+
     def insider(self, name: str) -> Who:
         """Give the server's own service as a caller: it may bring signals in and nothing else."""
         principal = Principal(id=PrincipalId(f"service:{name}"), sort=Sort.SERVICE)
@@ -153,6 +167,7 @@ class Server:
     async def close(self) -> None:
         """Let go of the state."""
         self.shelf.close()
+        self.tail.close()
         self.store.close()
 
 
@@ -198,7 +213,8 @@ async def build(folder: Path, *, takeover: bool = False, accept: tuple[str, ...]
         shelf.keep(Kept(whole.state / "decisions"))
     app = create(house, store.checkpoint)
     app.state.shelf = shelf
-    return Server(whole=whole, house=house, store=store, engine=engine, shelf=shelf, app=app)
+    tail = FileTail(whole.state, project.tails, clock.now)
+    return Server(whole=whole, house=house, store=store, engine=engine, shelf=shelf, app=app, tail=tail)
 
 
 def shelved(whole: Whole, mono: Callable[[], float]) -> Shelf:

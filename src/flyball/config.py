@@ -5,11 +5,12 @@ An unknown key is an error: a setting that is misspelt must not be a setting tha
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from flyball.errors import BadInput, NotFound
 from flyball.model.action import Zone
@@ -100,6 +101,26 @@ class PolicyEngine(Part):
     sign: Sealing | None = Field(None, description="sign the bundles that this server gives away")
 
 
+class Tail(Part):
+    """A log file that is followed: a line that matches opens a session."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    path: str = Field(pattern=r"^/", description="absolute; may be rotated, cut short or not be there yet")
+    match: str = Field(min_length=1, max_length=1000, description="regular expression that is looked for in each new line")
+    target: str = Field(description="a service of the catalogue")
+    alert: str = "LogLine"
+    agent: str = ""
+
+    @field_validator("match")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as fault:
+            raise ValueError(f"{value!r} is no regular expression: {fault}") from fault
+        return value
+
+
 class Project(Part):
     """flyball.yaml."""
 
@@ -122,7 +143,16 @@ class Project(Part):
     times: Times = Field(default_factory=Times)  # type: ignore[arg-type]  # pydantic's own defaults
     breakpoints: list[Break] = Field(default_factory=list)
     schedules: list[Cron] = Field(default_factory=list)
+    tails: list[Tail] = Field(default_factory=list)
     box: list[str] = Field(default_factory=list, description="isolation levels to try, in order; empty: all, strongest first")
+
+    @field_validator("schedules", "tails")
+    @classmethod
+    def _named_once(cls, value: list[Any]) -> list[Any]:
+        names = [one.name for one in value]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"the name {twice[0]!r} stands twice")
+        return value
 
 
 class Manifest(Part):

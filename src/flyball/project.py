@@ -32,7 +32,7 @@ shadow: {shadow}
 kinds: [{kinds}]
 
 # Where work comes from.
-sources: [alertmanager, spec, schedule]
+sources: [alertmanager, spec, schedule, tail]
 drop: inbox # task specs dropped here as *.yaml open a session
 
 # Alert name -> agent; "" is the default.
@@ -61,6 +61,10 @@ breakpoints:
 
 schedules: []
 #  - {{name: nightly-look, cron: "0 3 * * *", target: web, goal: look whether web is well, alert: NightlyLook}}
+
+# Log files that are followed: a new line that matches opens a session, further ones while it is open count as repeats.
+tails: []
+#  - {{name: web-memory, path: /var/log/web/web.log, match: "out of memory", target: web, alert: OutOfMemory}}
 """
 
 AGENT_YAML = """\

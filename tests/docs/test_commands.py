@@ -65,8 +65,9 @@ class Typed:
             return
         arguments = [one for one in command.params if isinstance(one, click.Argument)]
         least = sum(one.required for one in arguments)
-        if not isinstance(command, click.Group) and not least <= given <= len(arguments):
-            self.faults.append(f"{self.at}: {ctx.command_path} takes {least} to {len(arguments)} arguments, not {given}")
+        most = given if any(one.nargs < 0 for one in arguments) else len(arguments)
+        if not isinstance(command, click.Group) and not least <= given <= most:
+            self.faults.append(f"{self.at}: {ctx.command_path} takes {least} to {most} arguments, not {given}")
         missing = {one.name for one in options.values() if one.required} - named
         self.faults += [f"{self.at}: {ctx.command_path} needs --{name}" for name in sorted(str(one) for one in missing)]
 

@@ -101,6 +101,25 @@ def test_200_duplicate_alerts_open_one_session_and_none_is_lost(own: Live) -> No
     assert rss(own.pid) - before < 40_000_000
 
 
+def test_a_line_in_a_followed_log_opens_one_session_even_over_kill_9(own: Live) -> None:
+    log = own.folder / "unit0.log"
+    log.write_text("ERROR before anybody looked\n")
+    told = {"name": "unit0-errors", "path": str(log), "match": "ERROR", "target": "unit0", "alert": "LogErrors"}
+    own.edit("flyball.yaml", lambda doc: doc.update(tails=[told]))
+    own.start()
+    until((own.state / "tails.json").exists, 10, "the log being followed")
+    with log.open("a") as out:
+        out.write("fine\nERROR one\nERROR two\n")
+    until(own.sessions, 10, "a session")
+    own.kill()
+    with log.open("a") as out:
+        out.write("ERROR three\n")
+    own.start()
+    until(lambda: own.rows("signal")["tail:tail:unit0-errors"][1]["seen"] == 2, 10, "the second delivery")
+    (session,) = own.sessions()
+    assert (session["target"], session["trigger"], session["signals"]) == ("unit0", "tail", ["tail:tail:unit0-errors"])
+
+
 def test_poison_is_acknowledged_kept_shown_and_played_again(live: Live) -> None:
     token = live.mint("service:alertmanager", "signal")
     poisons = {
@@ -147,7 +166,7 @@ async def test_deliveries_are_read_in_the_order_of_their_arrival(own: Live) -> N
 
 def test_an_unknown_source_is_refused(live: Live) -> None:
     status, doc = live.call("POST", "/v1/signals/gremlin", raw=b"{}")
-    assert (status, doc["what"], doc["why"]) == (404, "there is no source 'gremlin'", "enabled are alertmanager, schedule, spec")
+    assert (status, doc["what"], doc["why"]) == (404, "there is no source 'gremlin'", "enabled are alertmanager, schedule, spec, tail")
 
 
 # --- sizes and shapes of bodies

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from flyball import compose
@@ -89,7 +90,7 @@ async def world(tmp_path: Path, env: str) -> AsyncIterator[World]:
     live.edit("flyball.yaml", lambda doc: doc.update(pace={"default": {"burst": 1000, "every_s": 0.001}}))
     agent = (live.folder / "agents" / "remediator.yaml").read_text()
     (live.folder / "agents" / "outside.yaml").write_text(
-        agent.replace("name: remediator", "name: outside").replace("brain: runbook", "brain: remote")
+        agent.replace("name: remediator", "name: outside").replace("brain: runbook", "brain: remote").replace("file.quarantine, ", "")
     )
     server = await compose.build(live.folder)
     admin = await who(server, "person:admin", *compose.ADMIN_SCOPES, groups=("admin", "sre"))
@@ -129,6 +130,15 @@ async def test_who_gets_a_key(world: World) -> None:
     assert (await world.act("resumed")).status is Status.DONE
     await world.steer("cancel", REASON)
     await refused(world.act("late"), Moved, "is closed")
+
+
+async def test_kinds_outside_the_grant_do_not_exist_for_an_agent(world: World) -> None:
+    transport = httpx.ASGITransport(app=world.server.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://flyball") as client:
+        answer = await client.get("/v1/kinds", headers={"authorization": f"Bearer {world.token}"})
+    seen = {one["name"] for one in answer.json()["kinds"]}
+    assert seen == set(world.server.house.plugs.kinds) - {"file.quarantine"}
+    assert (await world.act(kind="file.quarantine")).status is Status.DENIED
 
 
 async def test_a_name_is_an_idempotency_key(world: World) -> None:

@@ -238,6 +238,18 @@ async def test_the_session_page_tells_its_story(desk: Desk) -> None:
     assert report.headers["content-type"].startswith("text/markdown")
 
 
+async def test_what_a_session_knows_and_what_is_known_beyond_it_stand_apart(desk: Desk) -> None:
+    text = (await (await desk.sign_in()).get(f"/sessions/{SID}")).text
+    work = text.partition('id="h-work"')[2].partition('id="h-know"')[0]
+    know = text.partition('id="h-know"')[2].partition('id="h-sig"')[0]
+    held = {row.body["result"] for row in desk.house.plugs.store.rows("action", session=SID) if row.body["result"]}
+    assert held
+    assert all(f">{name.removeprefix(f'{SID}.')}<" in work for name in held)
+    assert "observed" in work
+    assert "Own record of" in know
+    assert not any(f">{name.removeprefix(f'{SID}.')}<" in know for name in held)
+
+
 async def test_a_session_that_is_not_there_is_a_page_with_404(desk: Desk) -> None:
     answer = await (await desk.sign_in()).get("/sessions/s-none")
     assert answer.status_code == 404

@@ -228,3 +228,12 @@ async def test_the_card_holds_what_a_person_decides_by(desk: Desk) -> None:
     assert [one["name"] for one in card["ruled_out"]] == ["down/stale", "down/disk"]
     assert NASTY in card["evidence"][0]["text"]
     assert card["hypothesis"]["prior"] == 0.6
+
+
+def test_the_explanation_says_how_each_change_is_put_back(desk: Desk) -> None:
+    said = explain(doc_of(desk))
+    changed = {one["action"]: one for one in said["changes"]}
+    recipes = {one["action"]["id"]: one["recipe"] for one in doc_of(desk)["deeds"] if one["recipe"]}
+    assert {TRIED.id, WANTED.id} <= set(changed)
+    assert {name: one["undo"] for name, one in changed.items()} == {name: recipes[name]["undo"] for name in changed}
+    assert changed[TRIED.id]["undo"]

@@ -46,7 +46,7 @@ class Session:
     title: str
     agent: str
     target: str
-    trigger: str  # alertmanager, schedule, spec
+    trigger: str  # alertmanager, schedule, spec, tail
     phase: Phase
     epoch: int
     opened_at: float

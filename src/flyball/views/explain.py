@@ -52,6 +52,7 @@ def explain(doc: Mapping[str, Any], action: str = "") -> dict[str, Any]:
         "evidence": [_evidence(doc, name) for name in (best["action"]["evidence"] if best else ())],
         "ruled_out": [one for one in _last(doc) if one["state"] in ("ruled_out", "refuted")],
         "policy": [_policy(one, doc) for one in chosen],
+        "changes": [_change(one) for one in chosen if one["recipe"]],
         "runbook": _runbook(doc),
         "people": _people(doc, cards),
         "range": [doc["log"][0]["index"], doc["log"][-1]["index"]] if doc["log"] else [],
@@ -159,6 +160,21 @@ def _policy(deed: Mapping[str, Any], doc: Mapping[str, Any]) -> dict[str, Any]:
         "effect": rule[1] if len(rule) > 1 else "",
         "because": rule[2] if len(rule) > 2 else deed["why"],  # noqa: PLR2004 digest, rule, effect, reason
         "decisions": [{"index": one["index"], "verdict": one["body"].get("verdict"), "check": one["body"].get("check")} for one in found],
+    }
+
+
+def _change(deed: Mapping[str, Any]) -> dict[str, Any]:
+    """Give how a change is put back, and where and how long it ran."""
+    recipe, outcome = deed["recipe"], deed["outcome"] or {}
+    return {
+        "action": deed["action"]["id"],
+        "kind": deed["action"]["kind"],
+        "kind_digest": deed["action"]["kind_digest"],
+        "status": deed["status"],
+        "undo": recipe["undo"],
+        "until": recipe["keep_until"] if recipe["undo"] else 0.0,
+        "level": outcome.get("level", ""),
+        "took_s": outcome.get("took_s", 0.0),
     }
 
 

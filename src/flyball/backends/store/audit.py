@@ -78,7 +78,7 @@ def verify(state: Path, *, checkpoint: Path | None = None, vkey: str = "") -> Re
     key, notes = _key(state, vkey)
     outside = outside_mark(state)  # before the database is read: a running server may only be ahead of it
     try:
-        with _reading(state) as conn:
+        with reading(state) as conn:
             hashes = [leaf_hash(raw) for (raw,) in conn.execute("SELECT CAST(raw AS BLOB) FROM entry ORDER BY idx")]
             marks = [mark for mark in (inside_mark(conn), outside, *given) if mark is not None]
             flaw = find_flaw(conn, marks, key) or find_column_flaw(conn)
@@ -114,7 +114,7 @@ def export(state: Path, out: Path) -> int:
     Files that stand there already with the right content are left alone. Raises ProofFailed where the log does not verify.
     """
     key, _notes = _key(state, "")
-    with _reading(state) as conn:
+    with reading(state) as conn:
         inside = inside_mark(conn)
         if inside is None:
             raise NotFound(f"the log in {state} has no entries yet", "there is nothing to export")
@@ -135,7 +135,7 @@ def export(state: Path, out: Path) -> int:
 
 def proof(state: Path, index: int) -> Proof:
     """Prove that an entry is in the log at its newest checkpoint. Raises NotFound where there is no such entry."""
-    with _reading(state) as conn:
+    with reading(state) as conn:
         return prove(conn, index)
 
 
@@ -150,7 +150,7 @@ def prove(conn: sqlite3.Connection, index: int) -> Proof:
 
 
 @contextmanager
-def _reading(state: Path) -> Iterator[sqlite3.Connection]:
+def reading(state: Path) -> Iterator[sqlite3.Connection]:
     """A snapshot of the database, read-only. Without a WAL beside it nobody has it open, and nothing may be written, not even -shm."""
     path = (state / schema.FILE).absolute()
     if not path.exists():

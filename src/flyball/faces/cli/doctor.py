@@ -74,7 +74,7 @@ def findings(desk: Desk) -> Iterator[Found]:
         yield Found("project", ok=False, detail=_line(fault), fix=fault.fix)
         return
     yield Found("project", ok=True, detail=f"{len(whole.agents)} agents, {len(whole.catalogue)} services in {desk.project.absolute()}")
-    for look in (_policy, _runbooks, _state, _disk, _log, _port):
+    for look in (_brains, _policy, _runbooks, _state, _disk, _log, _port):
         yield _safely(look, whole)
 
 
@@ -117,6 +117,13 @@ def _sandbox() -> Iterator[Found]:
         well = one.ok or bool(held)
         detail = one.detail if one.ok or not held else f"not used, {held[0].check} holds: {one.detail}"
         yield Found(f"sandbox {one.check}", ok=well, detail=detail, fix=one.fix)
+
+
+def _brains(whole: Whole) -> Found:
+    """Name what reasons for each agent."""
+    told = {"runbook": "runbook (no model, no key)", "remote": "remote (a caller of the API)"}
+    found = [f"{name} by {told.get(agent.brain, agent.brain)}" for name, agent in sorted(whole.agents.items())]
+    return Found("brain", ok=bool(found), detail=", ".join(found) or "no agents", fix="flyball init writes one")
 
 
 def _policy(whole: Whole) -> Found:

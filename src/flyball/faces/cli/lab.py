@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,39 @@ def heal(desk: Desk, fault: str | None, home: Path) -> None:
             click.echo(name)
         if not healed:
             show.say("nothing was broken")
+
+
+@lab.command()
+@click.argument("fault", nargs=-1)
+@home_
+@click.option("--yes", is_flag=True, help="Answer approvals with yes; else a person does, elsewhere.")
+@click.option("--open-s", type=float, default=90.0, show_default=True, help="Seconds until a session must have opened.")
+@click.option("--close-s", type=float, default=300.0, show_default=True, help="Seconds that a session may take.")
+@pass_desk
+def drill(desk: Desk, fault: tuple[str, ...], home: Path, *, yes: bool, open_s: float, close_s: float) -> int:
+    """Break one fault after the other and report when each was detected, contained and recovered.
+
+    Needs the lab and the project's server, both running. Ends with exit status 1 if anything failed silently: no session opened,
+    or a fix was claimed while the fault was still there.
+    """
+    from flyball.faces.cli.drill import Drill
+    from flyball.lab import faults
+
+    for name in fault:
+        if name not in faults.names():
+            raise BadInput(f"there is no fault {name!r}", f"known are {', '.join(faults.names())}", "flyball lab break lists them")
+    rows = []
+    for row in Drill(desk.api, home, yes, open_s, close_s).run(fault or faults.names()):
+        show.say(f"{row['fault']}: {row['verdict']}")
+        rows.append(row)
+    times: list[show.Column] = [(word, partial(_span, f"{word}_s")) for word in ("detected", "contained", "recovered")]
+    columns: list[show.Column] = [("fault", "fault"), *times, ("outcome", "outcome"), ("verdict", "verdict"), ("session", "session")]
+    show.table(desk, columns, rows)
+    return int(any(row["verdict"] == "silent" for row in rows))
+
+
+def _span(name: str, row: dict[str, Any]) -> str:
+    return "" if row[name] is None else f"{row[name]:.1f} s"
 
 
 @lab.command()

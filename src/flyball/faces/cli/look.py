@@ -39,8 +39,18 @@ def _sections(doc: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
     yield "Evidence", [_words(one, "id", "asked", "origin", "digest") for one in doc.get("evidence") or ()]
     yield "Ruled out", [_words(one, "name", "because") for one in doc.get("ruled_out") or ()]
     yield "Policy", [_words(one, "action", "zone", "effect", "rule", "because", "digest") for one in doc.get("policy") or ()]
+    yield "Changes", [_change(one) for one in doc.get("changes") or ()]
+    yield "Runbook", [_words(doc.get("runbook") or {}, "name", "digest")] if doc.get("runbook") else []
     yield "People", [_words(one, "by", "verb", "reason", "about") for one in doc.get("people") or ()]
     yield "Log", [show.plain(one) for one in doc.get("chain") or ()]
+
+
+def _change(one: dict[str, Any]) -> str:
+    """Give how one change is put back: `flyball undo` does it as long as it is offered."""
+    undo = show.plain(one["undo"]) if one["undo"] else "cannot be put back"
+    until = f", offered until {show.when(one['until'])}" if one["until"] else ""
+    ran = f"; ran in {one['level']} for {one['took_s']:.2f} s" if one["level"] else ""
+    return f"{_words(one, 'action', 'kind', 'status')}  undo {undo}{until}{ran}"
 
 
 def _words(one: dict[str, Any], *names: str) -> str:

@@ -1,4 +1,4 @@
-"""The log: `audit verify`, `tail`, `export`, `prove`. All but `tail` read the files alone and need no server."""
+"""The log: `audit verify`, `query`, `tail`, `export`, `prove`. All but `tail` read the files alone and need no server."""
 
 from __future__ import annotations
 
@@ -53,6 +53,25 @@ def verify(desk: Desk, offline: Path | None, checkpoint: Path | None, vkey: str)
     if not report.ok:
         first = show.plain(report.lines[0]).removeprefix("FAILED ").removeprefix("FAILED: ")
         raise ProofFailed(f"the log in {folder} does not verify", first, "keep the folder as it is; compare with a backup or a witness")
+
+
+@audit.command()
+@click.argument("sql")
+@click.option("--limit", default=1000, show_default=True, help="So many rows at most.")
+@pass_desk
+def query(desk: Desk, sql: str, limit: int) -> None:
+    """Ask the record in SQL, read-only; a server may run.
+
+    Tables: entries (the log), calls (every action: input, result, how long it took), steps (what the brain thought), sessions, approvals,
+    reviews, signals.
+    """
+    from flyball.backends.store.query import query as ask
+
+    found = ask(desk.state, sql, limit)
+    columns: list[show.Column] = [(name, name) for name in found.columns]
+    show.table(desk, columns, [dict(zip(found.columns, row, strict=True)) for row in found.rows])
+    if found.more:
+        show.say(f"only the first {limit} rows are shown: --limit")
 
 
 @audit.command()

@@ -158,6 +158,7 @@ def story(house: House, name: str) -> dict[str, Any]:
         "deeds": deeds,
         "looks": [one for one in doc["deeds"] if one["action"]["purpose"] == "verify"],
         "evidence": [one for one in deeds if one["value"] is not None and one["action"]["purpose"] == "diagnose"],
+        "working": [(deed["result"], doc["values"][deed["result"]]) for deed in deeds if deed["result"] in doc["values"]],
         "undoable": [one for one in deeds if undoable(one, now)],
         "stuck": [one for one in deeds if one["status"] == "stuck"],
         "waiting": [one for one in doc["approvals"] if one["state"] == "waiting"],

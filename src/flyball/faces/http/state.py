@@ -13,6 +13,7 @@ from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from flyball import __version__, wire
 from flyball.errors import NotFound
 from flyball.faces.http.guard import Caller, TheHouse
+from flyball.model.grant import Sort
 from flyball.views.session import entry_doc
 
 router = APIRouter(tags=["state"])
@@ -110,9 +111,12 @@ async def agents(who: Caller, house: TheHouse) -> dict[str, Any]:
 
 @router.get("/v1/kinds")
 async def kinds(who: Caller, house: TheHouse) -> dict[str, Any]:
-    """List kinds with their contracts."""
-    who.needs("read")
-    return {"kinds": [{**wire.dump(kind.spec), "digest": house.door.pins[name]} for name, kind in sorted(house.plugs.kinds.items())]}
+    """List kinds with their contracts; to an agent those that its grant holds, the others do not exist for it."""
+    held = house.sessions.load_grant(who.key.grant).kinds if who.principal.sort is Sort.AGENT else ()
+    if not held:
+        who.needs("read")
+    seen = {name: kind for name, kind in sorted(house.plugs.kinds.items()) if not held or name in held}
+    return {"kinds": [{**wire.dump(kind.spec), "digest": house.door.pins[name]} for name, kind in seen.items()]}
 
 
 @router.get("/v1/catalogue")

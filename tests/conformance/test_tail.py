@@ -1,0 +1,156 @@
+"""Following log files: each line once, over rotation, truncation, restarts and half lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flyball import config
+from flyball.backends.tail_file import LINE_MAX, MOST_BYTES, FileTail
+from flyball.errors import BadInput
+from flyball.sources import tail
+
+
+class Desk:
+    """One followed file, and the followers of one server after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.log = folder, folder / "web.log"
+        self.told = config.Tail(name="web", path=str(self.log), match="ERROR", target="web")
+        self.follower = FileTail(self.folder, [self.told], lambda: 12.5)
+
+    def restarted(self) -> None:
+        """A server after one that was killed: that one has saved nothing more."""
+        self.follower.close()
+        self.follower = FileTail(self.folder, [self.told], lambda: 12.5)
+
+    def write(self, text: str) -> None:
+        with self.log.open("a") as out:
+            out.write(text)
+
+    def look(self) -> list[str]:
+        """The lines of one look, saved as the server does."""
+        found = self.follower.read()
+        self.follower.save()
+        return [line for raw in found for line in json.loads(raw)["lines"]]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    yield made
+    made.follower.close()
+
+
+def test_history_is_not_news_and_new_lines_come_once(desk: Desk) -> None:
+    desk.write("ERROR old\n")
+    assert desk.look() == []
+    desk.write("fine\nERROR a\n")
+    assert desk.look() == ["ERROR a"]
+    assert desk.look() == []
+
+
+def test_half_a_line_waits_for_its_other_half(desk: Desk) -> None:
+    desk.look()
+    desk.write("ERR")
+    assert desk.look() == []
+    desk.restarted()
+    assert desk.look() == []
+    desk.write("OR whole\n")
+    assert desk.look() == ["ERROR whole"]
+
+
+def test_a_rotated_file_is_read_to_its_end_and_the_new_one_from_its_start(desk: Desk) -> None:
+    desk.write("x\n")
+    desk.look()
+    desk.write("ERROR last of the old\n")
+    desk.log.rename(desk.log.with_suffix(".1"))
+    desk.write("ERROR first of the new\n")
+    assert desk.look() == ["ERROR last of the old", "ERROR first of the new"]
+    assert desk.look() == []
+
+
+def test_a_file_cut_short_in_place_is_read_from_its_start(desk: Desk) -> None:
+    desk.write("a long line that is history\n")
+    desk.look()
+    desk.log.write_text("ERROR new\n")
+    assert desk.look() == ["ERROR new"]
+
+
+def test_what_came_while_the_server_was_down_is_found(desk: Desk) -> None:
+    desk.write("x\n")
+    desk.look()
+    desk.write("ERROR in the night\n")
+    desk.restarted()
+    assert desk.look() == ["ERROR in the night"]
+    desk.log.rename(desk.log.with_suffix(".1"))
+    desk.write("ERROR rotated in the night\n")
+    desk.restarted()
+    assert desk.look() == ["ERROR rotated in the night"]
+
+
+def test_what_was_not_saved_is_given_again_as_the_same_delivery(desk: Desk) -> None:
+    desk.write("x\n")
+    desk.look()
+    desk.write("ERROR once\n")
+    (first,) = desk.follower.read()
+    desk.restarted()
+    (again,) = desk.follower.read()
+    assert tail.SOURCE.identify(first, {}) == tail.SOURCE.identify(again, {})
+
+
+def test_a_file_that_is_not_there_yet_is_read_from_its_start_when_it_comes(desk: Desk) -> None:
+    assert desk.look() == []
+    desk.write("ERROR at birth\n")
+    assert desk.look() == ["ERROR at birth"]
+
+
+def test_a_flood_is_taken_in_pieces_and_counted(desk: Desk) -> None:
+    desk.look()
+    desk.write("ERROR flood\n" * 50_000)
+    counts = []
+    while found := desk.follower.read():
+        counts.append(json.loads(found[0])["count"])
+        assert len(found[0]) < 4_000
+    assert sum(counts) == 50_000
+    assert len(counts) == -(-50_000 * 12 // MOST_BYTES)
+
+
+def test_a_line_without_an_end_does_not_grow_in_memory(desk: Desk) -> None:
+    desk.look()
+    desk.write("ERROR" + "x" * (LINE_MAX * 3))
+    assert [len(line) for line in desk.look()] == [LINE_MAX]
+    desk.write("y\n")
+    assert desk.look() == []
+
+
+def test_what_is_delivered_becomes_one_signal_of_one_trouble(desk: Desk) -> None:
+    desk.look()
+    desk.write("ERROR a\nERROR b\n")
+    (raw,) = desk.follower.read()
+    (signal,) = tail.SOURCE.read(raw, {})
+    assert (signal.key, signal.name, signal.target, signal.at) == ("tail:web", "LogLine", "web", 12.5)
+    assert (signal.summary, signal.annotations) == ("ERROR a", {"lines": "ERROR a\nERROR b", "count": "2"})
+
+
+@pytest.mark.parametrize("change", [{"lines": []}, {"lines": "ERROR"}, {"target": 7}, {"at": "nan"}, {"name": None}])
+def test_what_no_tail_delivers_is_refused(change: dict[str, Any]) -> None:
+    doc = {"name": "web", "target": "web", "alert": "LogLine", "at": 1.0, "count": 1, "lines": ["ERROR"], **change}
+    with pytest.raises(BadInput, match="this is not what a tail delivers"):
+        tail.SOURCE.read(json.dumps(doc).encode(), {})
+
+
+@pytest.mark.parametrize(("setting", "why"), [({"match": "("}, "is no regular expression"), ({"path": "web.log"}, "should match pattern")])
+def test_a_bad_setting_is_refused(setting: dict[str, str], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        config.Tail(**{"name": "web", "path": "/w", "match": "x", "target": "web", **setting})
+
+
+def test_one_name_stands_for_one_file() -> None:
+    one = config.Tail(name="web", path="/w", match="x", target="web")
+    with pytest.raises(ValueError, match="the name 'web' stands twice"):
+        config.Project(tails=[one, one])
