@@ -7,7 +7,7 @@
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo test check sim e2e bench docs soak lock clean
+.PHONY: help demo test check sim e2e bench bench-policy docs soak lock clean
 
 run := .venv/bin
 need := tools/need $(if $(CI),--strict)
@@ -17,7 +17,7 @@ cover := --cov=flyball.model --cov=flyball.rules --cov=flyball.core --cov-branch
 workers := $(if $(WORKERS),-n $(WORKERS) --dist loadfile)
 
 help: ## List the verbs
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 demo: ## Three real incidents on this machine, from alert to proof (YES=1 PORT=n PROMETHEUS=1)
 	@tools/venv
@@ -49,6 +49,10 @@ e2e: ## The real server under load and kill -9, and the console in a real browse
 bench: ## One table of costs, against bare parts measured in the same run
 	@tools/venv test bench
 	@$(run)/python bench/run.py $(ARGS)
+
+bench-policy: ## What a policy decision costs, against the other engines that Python can have
+	@tools/venv test bench
+	@$(run)/python bench/policy.py $(ARGS)
 
 docs: ## Check what the pages say: links, and whatever else tests/docs holds
 	@tools/venv test

@@ -129,7 +129,7 @@ why_zone contains "red: destructive in production" if {
 
 why_zone contains "yellow: outside office hours" if {
 	production
-	hour := (input.now / 3600) % 24
+	hour := floor(input.now / 3600) % 24
 	not office(hour)
 }
 

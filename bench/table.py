@@ -97,7 +97,7 @@ def whole(found: Found, faults: Mapping[str, str], machine: tuple[str, str], ask
     size = found.get("size", [{}])[0]
     parts = [
         _goals(found),
-        _absolute(found),
+        figures(found, NAMES, FIGURES, HEADS),
         *([f"Left out: {'; '.join(f'{name}: {why}' for name, why in faults.items())}."] if faults else []),
         *([_log(size)] if size else []),
         (
@@ -141,12 +141,20 @@ def _value(goal: Goal, found: Found, which: str) -> float | None:
     return median(goal.figure(*one) for one in zip(*(found[name] for name in names), strict=False))
 
 
-def _absolute(found: Found) -> str:
-    lines = [("figures", *HEADS)]
-    for name, what in NAMES.items():
-        rounds = found.get(name)
-        if rounds:
-            lines.append((what, *(_median(rounds, figure) for figure in FIGURES)))
+def against(found: Found, goals: Sequence[Goal]) -> str:
+    """Give goals and what was reached, for goals with one figure each."""
+    lines = [("against the goals", "goal", "measured", "")]
+    for goal in goals:
+        value = _value(goal, found, "")
+        if value is not None:
+            lines.append((goal.what, goal.told() if goal.most or goal.least else "", *_cell(goal, value)))
+    return _aligned(lines)
+
+
+def figures(found: Found, names: Mapping[str, str], which: Sequence[str], heads: Sequence[str]) -> str:
+    """Give the absolute figures of every row."""
+    lines = [("figures", *heads)]
+    lines += [(what, *(_median(found[name], figure) for figure in which)) for name, what in names.items() if found.get(name)]
     return _aligned(lines)
 
 

@@ -1,4 +1,4 @@
-"""OPA's v1 compliance suite as the judge of this engine: from source, and from OPA's own plans. Used by the tests and by `tools/conformance`.
+"""OPA's v1 compliance suite as the judge of this engine: from source, and from OPA's own plans. Used by tests and `tools/conformance`.
 
 The cases are not part of this repository: the archive is looked for in `shared/conformance/rego/` beside it (JSON lines: modules, data,
 input, query, OPA's plan, what is wanted).
@@ -21,6 +21,8 @@ from flyball.rego.front import parse_body
 from flyball.rego.planner.term import ground
 from flyball.rego.value import equal, ordered, plain
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "rego.md"
+START, END = "<!-- conformance -->\n", "<!-- /conformance -->\n"
 WHERE = Path("shared", "conformance", "rego", "cases.jsonl.gz")
 Case = dict[str, Any]
 PASSED = "passed"
@@ -74,7 +76,7 @@ def _comparable(bindings: list[Any], case: Case) -> list[Any]:
 
 @cache
 def judged(how: str) -> dict[str, list[str]]:
-    """Every case by its file and number: its category, its name, how it is judged. In a process of its own, beside whatever extensions this one has loaded."""
+    """Every case by its file and number: category, name, verdict. In a process of its own: this one may have loaded other extensions."""
     root = Path(__file__).resolve().parents[2]
     env = os.environ | {"PYTHONPATH": os.pathsep.join((str(root / "src"), str(root / "tests")))}
     ran = subprocess.run([sys.executable, "-m", "rego.suite", how], capture_output=True, text=True, env=env, check=False)
@@ -88,10 +90,17 @@ def table() -> str:
     rows: dict[str, list[int]] = {}
     for source, plan in zip(judged("source").values(), judged("plan").values(), strict=True):
         row = rows.setdefault(source[0], [0, 0, 0, 0])
-        row[:] = (row[0] + 1, row[1] + (source[-1] == PASSED), row[2] + (plan[-1] == PASSED), row[3] + (plan[-1] == NOT_APPLICABLE))
+        counted = (True, source[-1] == PASSED, plan[-1] == PASSED, plan[-1] == NOT_APPLICABLE)
+        row[:] = [one + more for one, more in zip(row, counted, strict=True)]
     rows = {**dict(sorted(rows.items())), "**all**": [sum(column) for column in zip(*rows.values(), strict=True)]}
     lines = ["| category | cases | from source | from OPA's plans | not applicable |", "|---|---|---|---|---|"]
     return "\n".join([*lines, *(f"| {name} | {' | '.join(map(str, row))} |" for name, row in rows.items())])
+
+
+def paged(page: str, made: str) -> str:
+    """The page with this table in it."""
+    before, _, rest = page.partition(START)
+    return f"{before}{START}{made}\n{END}{rest.partition(END)[2]}"
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from flyball.rego.value import UNDEFINED, Set, Value, plain
 DEFAULT: Final = Limits()
 EMPTY: Final[Mapping[str, Value]] = MappingProxyType({})
 RESULT: Final = "result"
+AROUND: Final = 3  # levels around a result and below it that do not count: the list, its objects, the innermost scalars
 
 
 class Policy:
@@ -83,7 +84,7 @@ class Policy:
         data: Mapping[str, Value] = EMPTY,
         world: World | None = None,
     ) -> Trace:
-        """The same evaluation with its reasons. A fault that ends it is told, not raised; only documents too deep to be told raise OverLimit."""
+        """The same evaluation with its reasons. A fault that ends it is told, not raised; documents too deep to be told raise OverLimit."""
         if self._traced is None:
             self._traced = generate(self.program, strict=self.strict, traced=True)
         world = World() if world is None else world
@@ -149,7 +150,7 @@ def measure(value: Value, limits: Limits) -> None:
                 raise OverLimit(f"the result has more than {limits.size} members")
         left -= len(below)
         depth += 1
-        if depth > limits.depth + 2:
+        if depth > limits.depth + AROUND:
             raise OverLimit(f"the result is nested more than {limits.depth} deep")
         level = below
 

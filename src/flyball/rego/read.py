@@ -116,6 +116,8 @@ class _Reader:
             raise _Fault(f"the function {one['name']} does not take input, data and different locals")
         path = tuple(_text(part, "a path") for part in _list(one.get("path"), "path"))
         blocks = self.blocks(one.get("blocks"), 0)
+        if any(isinstance(stmt, ir.ResultAdd) for stmt in ir.walk(blocks)):
+            raise _Fault(f"the function {one['name']} adds to the results of a plan")
         return ir.Func(one["name"], params, _whole(one.get("return"), "return"), blocks, path, _first_place(blocks))
 
     def blocks(self, blocks: Any, depth: int) -> tuple[ir.Block, ...]:

@@ -107,6 +107,16 @@ def conflict(what: str, place: Place) -> NoReturn:
     raise Conflict(what, place)
 
 
+def paid(meter: Meter, value: Value) -> Value:
+    """What a builtin gave, its size counted as steps: what grows from call to call ends there."""
+    kind = type(value)
+    if kind is str:
+        meter.spend(len(value) >> 6)
+    elif kind is list or kind is dict or kind is Set:
+        meter.spend(len(value))
+    return value
+
+
 def snapshot(found: Any) -> Any:
     """What is gone through, as it is now: the loop may add to it."""
     return found if found is UNDEFINED else list(found)

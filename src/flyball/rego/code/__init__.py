@@ -17,7 +17,7 @@ from flyball.rego.trace import Chart, chart
 
 CALLED = (
     "NEVER dot base_dot values pairs ordered_values ordered_pairs snapshot length conflict insert insert_once merge overlay fork dispatch "
-    "made append_mine add_mine insert_mine insert_once_mine"
+    "paid made append_mine add_mine insert_mine insert_once_mine"
 )
 RUNTIME = {
     **{name: getattr(run, name) for name in CALLED.split()},
@@ -70,12 +70,16 @@ class _Module:
 
     def compiled(self) -> Compiled:
         """Makes all functions and compiles them."""
-        made = [self.func(func) for func in self.program.funcs]
-        made += [self.plan(plan, f"p{index}") for index, plan in enumerate(self.program.plans)]
-        for func in made:  # one by one: Python compiles without letting other threads run
-            exec(compile(ast.Module([func], []), "<policy>", "exec"), self.names)  # noqa: S102 - made of nodes, never of text
+        for func in self.program.funcs:
+            self.define(self.func(func))
+        for index, plan in enumerate(self.program.plans):
+            self.define(self.plan(plan, f"p{index}"))
         self.names["TABLE"] = {func.path: self.dispatched(func) for func in self.program.funcs if func.path}
         return Compiled({plan.name: self.names[f"p{index}"] for index, plan in enumerate(self.program.plans)}, self.blank, self.charts)
+
+    def define(self, made: ast.stmt) -> None:
+        """Compiles one function. One by one, because Python lets no other thread run while it compiles."""
+        exec(compile(ast.Module([made], []), "<policy>", "exec"), self.names)  # noqa: S102 - made of nodes, never of text
 
     def dispatched(self, func: ir.Func) -> tuple[Callable[..., Any], int, int]:
         """What a call by path needs to know of a function."""

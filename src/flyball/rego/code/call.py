@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from flyball.rego import ir
 from flyball.rego.builtin import TABLE
@@ -10,6 +11,8 @@ from flyball.rego.code.quick import in_place
 from flyball.rego.code.scope import Scope
 from flyball.rego.code.stmt import Maker, Step
 from flyball.rego.run import WORLD
+
+SMALL: Final = frozenset({"null", "boolean", "number"})  # kinds of results that cannot grow from call to call
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,10 @@ class Caller:
         args = [make.read(one, scope) for one in stmt.args]
         if builtin.worldly:
             args.insert(0, node.item(node.name(scope.memory), node.const(WORLD)))
-        step = make.found(stmt.result, node.call(make.pool.hold("b", builtin.call), *args), stmt.args, scope)
+        called = node.call(make.pool.hold("b", builtin.call), *args)
+        if builtin.signature.result.kind not in SMALL:
+            called = node.call("paid", make.names.take("k"), called)
+        step = make.found(stmt.result, called, stmt.args, scope)
         if self.strict:
             return step
         failed = [node.let(scope.name(stmt.result), node.name("U"))]

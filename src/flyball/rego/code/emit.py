@@ -86,7 +86,7 @@ class Emitter:
                 return [*code, *self.nest.leap(frame, stmt.index, scope)]
             if isinstance(stmt, ir.ReturnLocal):
                 return [*code, *self.finish(self.make.read(stmt.source, scope))]
-            if ir.inner(stmt):
+            if isinstance(stmt, ir.Blocks | ir.Scan | ir.Not | ir.With):
                 return [*code, *self.within(block, index, frame, scope)]
             step = self.step(stmt, scope)
             code += step.code

@@ -80,7 +80,7 @@ class Scope:
 
 @dataclass(slots=True)
 class Around:
-    """A loop or an inner function that statements stand in. `again`: the variable that, when true after it, leaves what is around it too."""
+    """A loop or inner function that statements stand in. `again`: the variable that, when true after it, leaves what is around it too."""
 
     loop: bool
     again: str = ""
@@ -136,7 +136,7 @@ def _ways(block: ir.Block, ends: tuple[bool, ...]) -> tuple[int, bool]:
         clear = isinstance(stmt, ir.With)
         for inner in ir.inner(stmt):
             more, out = _ways(inner, (ends[0] and clear, *ends))
-            found += more * (2 if isinstance(stmt, ir.Scan) else 1)
+            found += more
             leaves = leaves or out
         found += ends[0] and fails(stmt)
     return found, leaves

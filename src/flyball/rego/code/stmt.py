@@ -234,8 +234,11 @@ def _object_merge(make: Maker, stmt: ir.ObjectMerge, scope: Scope) -> Step:
 
 
 def _result_add(make: Maker, stmt: ir.ResultAdd, scope: Scope) -> Step:
-    code = [node.do(node.method(node.name("r"), "append", make.read(stmt.value, scope)))]
-    return make.guarded((stmt.value,), code, scope, scope)
+    value = make.read(stmt.value, scope)
+    add = node.do(node.method(node.name("r"), "append", value))
+    return (
+        Step([add], None, scope) if scope.kind(stmt.value) == "dict" else Step([node.when(node.kind_is(value, "dict"), [add])], None, scope)
+    )
 
 
 Handler = Callable[[Maker, Any, Scope], Step]
