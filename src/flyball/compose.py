@@ -214,9 +214,8 @@ async def build(folder: Path, *, takeover: bool = False, accept: tuple[str, ...]
         shelf.keep(Kept(whole.state / "decisions"))
     app = create(house, store.checkpoint)
     app.state.shelf = shelf
-    return Server(
-        whole=whole, house=house, store=store, engine=engine, shelf=shelf, app=app, tail=FileTail(whole.state, project.tails, clock.now)
-    )
+    tail = FileTail(whole.state, project.tails, clock.now)
+    return Server(whole=whole, house=house, store=store, engine=engine, shelf=shelf, app=app, tail=tail)
 
 
 def shelved(whole: Whole, mono: Callable[[], float]) -> Shelf:

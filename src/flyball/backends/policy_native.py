@@ -217,7 +217,7 @@ def refused(mistakes: Iterable[Mistake], sources: Mapping[str, str]) -> PolicyEr
     """All mistakes as one error. `shown` holds each with its line and a caret."""
     found = list(mistakes)
     first = found[0]
-    where = f"{first.place.file}:{first.place.row}:{first.place.col}" if first.place.row else first.place.file
+    where = f"{first.place.file}:{first.place.row}:{first.place.col}" if first.place.row else first.place.file or "policies"
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     error = PolicyError(f"{where}: {first.what}{more}", first.code, first.fix)
     error.shown = tuple(one.shown(sources) for one in found)
