@@ -12,9 +12,26 @@ from hypothesis import strategies as st
 SCALARS = ["null", "true", "false", "0", "1", "2", "3", "1.5", '""', '"a"', '"b"', '"c"', '"1"']
 KEYS = ["a", "b", "c"]
 LEAVES = st.sampled_from([None, True, False, 0, 1, 2, 3, 1.5, "", "a", "b", "c", "1"])
-DOCUMENTS = st.recursive(LEAVES, lambda one: st.lists(one, max_size=3) | st.dictionaries(st.sampled_from(KEYS), one, max_size=3), max_leaves=8)
+DOCUMENTS = st.recursive(
+    LEAVES, lambda one: st.lists(one, max_size=3) | st.dictionaries(st.sampled_from(KEYS), one, max_size=3), max_leaves=8
+)
 OBJECTS = st.fixed_dictionaries({}, optional={name: DOCUMENTS for name in KEYS}) | st.fixed_dictionaries({"a": DOCUMENTS, "b": DOCUMENTS})
-UNARY = ["count", "sum", "max", "min", "sort", "is_number", "is_string", "type_name", "abs", "to_number", "upper", "object.keys", "is_set", "floor"]
+UNARY = [
+    "count",
+    "sum",
+    "max",
+    "min",
+    "sort",
+    "is_number",
+    "is_string",
+    "type_name",
+    "abs",
+    "to_number",
+    "upper",
+    "object.keys",
+    "is_set",
+    "floor",
+]
 BINARY = [
     *("startswith", "contains", "split", "array.concat", "object.remove", "concat", "union_", "object.union", "intersection_"),
     *("minus_", "bits.and", "trim", "indexof", "plus_", "times_"),
@@ -44,7 +61,9 @@ class Policy:
     def term(self, scope: list[str], depth: int) -> str:
         if depth <= 0:
             return self.leaf(scope)
-        make = self.pick(self.leaf, self.reference, self.reference, self.array, self.set, self.object, self.comprehension, self.call, self.test)
+        make = self.pick(
+            self.leaf, self.reference, self.reference, self.array, self.set, self.object, self.comprehension, self.call, self.test
+        )
         return make(scope) if make == self.leaf else make(scope, depth - 1)
 
     def loose(self, scope: list[str], depth: int) -> str:
@@ -107,7 +126,9 @@ class Policy:
         lines: list[str] = []
         inner = list(scope)
         for _ in range(self.pick(1, 2, 2, 3)):
-            make = self.pick(self.assign, self.each, self.each, self.holds, self.holds, self.absent, self.every, self.match, self.look, self.changed)
+            make = self.pick(
+                self.assign, self.each, self.each, self.holds, self.holds, self.absent, self.every, self.match, self.look, self.changed
+            )
             line, names = make(inner, depth)
             lines.append(line)
             inner += names
@@ -141,13 +162,17 @@ class Policy:
     def match(self, scope: list[str], depth: int) -> tuple[str, list[str]]:
         names = [self.fresh("m"), self.fresh("m")]
         first, second = names
-        form = self.pick(f"[{first}, {second}]", f'{{"a": {first}, "b": {second}}}', f'[{first}, {{"a": {second}}}]', f"[{first}, [{second}, {first}]]")
+        form = self.pick(
+            f"[{first}, {second}]", f'{{"a": {first}, "b": {second}}}', f'[{first}, {{"a": {second}}}]', f"[{first}, [{second}, {first}]]"
+        )
         return f"some {first}, {second}; {form} = {self.loose(scope, depth)}; [{first}, {second}]", names
 
     def look(self, scope: list[str], depth: int) -> tuple[str, list[str]]:
         names = [self.fresh("i") for _ in range(self.pick(1, 2))]
         path = "".join(f"[{name}]" for name in names)
-        head = self.pick("input", "input.a", "data.base", "data.base.b", *(name for name, kind in self.known.items() if kind in {"set", "object"}))
+        head = self.pick(
+            "input", "input.a", "data.base", "data.base.b", *(name for name, kind in self.known.items() if kind in {"set", "object"})
+        )
         value = self.fresh("v")
         return f"some {', '.join(names)}; {value} := {head}{path}; [{', '.join(names)}]", [*names, value]
 

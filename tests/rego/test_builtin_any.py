@@ -16,9 +16,40 @@ TEXTS = st.one_of(
     st.text(max_size=12),
     st.sampled_from(
         [
-            "", "a", "1", "-1.5e3", "10Ki", "1.2.3-a.1", "{{.a}}", "{{range .b}}{{.}}{{end}}", "%d %v %[2]*.[1]f", "a/b", "/a/0", "*.{a,b}[!c]",
-            "(a|b)*c$", "10.0.0.0/30", "::/0", "2006-01-02T15:04:05Z", "2024-02-29T01:02:03.5+01:00", "1h2m", "UTC", "Europe/Berlin", "W10=", "5b5d",
-            '{"a": [1, {"b": null}]}', "a: &x [1]\nb: *x", "a=b&c=%20", "\ud800", "\udc80", "İßΣ", "[a-", "\\", "9" * 5000, "0x1", "add", "value",
+            "",
+            "a",
+            "1",
+            "-1.5e3",
+            "10Ki",
+            "1.2.3-a.1",
+            "{{.a}}",
+            "{{range .b}}{{.}}{{end}}",
+            "%d %v %[2]*.[1]f",
+            "a/b",
+            "/a/0",
+            "*.{a,b}[!c]",
+            "(a|b)*c$",
+            "10.0.0.0/30",
+            "::/0",
+            "2006-01-02T15:04:05Z",
+            "2024-02-29T01:02:03.5+01:00",
+            "1h2m",
+            "UTC",
+            "Europe/Berlin",
+            "W10=",
+            "5b5d",
+            '{"a": [1, {"b": null}]}',
+            "a: &x [1]\nb: *x",
+            "a=b&c=%20",
+            "\ud800",
+            "\udc80",
+            "İßΣ",
+            "[a-",
+            "\\",
+            "9" * 5000,
+            "0x1",
+            "add",
+            "value",
         ]  # fmt: skip
     ),
 )
@@ -34,7 +65,9 @@ LEAVES = st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS)
 def _members(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     pairs = st.lists(st.tuples(st.one_of(TEXTS, inner), inner), max_size=4)
     return st.one_of(
-        st.lists(inner, max_size=4), st.lists(inner, max_size=4).map(Set), pairs.map(lambda found: {key(name): held for name, held in found})
+        st.lists(inner, max_size=4),
+        st.lists(inner, max_size=4).map(Set),
+        pairs.map(lambda found: {key(name): held for name, held in found}),
     )
 
 

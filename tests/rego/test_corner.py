@@ -11,7 +11,14 @@ from flyball.rego import UNDEFINED, Refused, compile  # noqa: A004 - it is what 
 from flyball.rego.error import Conflict
 from flyball.rego.value import equal, plain
 
-DATA = {"list": [1, 2, [3]], "flag": False, "none": None, "deep": {"a": {"b": 1}}, "ten": {"1": "text", "a": 1}, "base": {"x": 1, "y": {"z": 2}}}
+DATA = {
+    "list": [1, 2, [3]],
+    "flag": False,
+    "none": None,
+    "deep": {"a": {"b": 1}},
+    "ten": {"1": "text", "a": 1},
+    "base": {"x": 1, "y": {"z": 2}},
+}
 INPUT = {"xs": [3, 1, 2], "no": False, "null": None, "zero": 0, "text": "", "obj": {"k": "v"}, "half": 1.5, "one": 1.0, "mixed": [1, True]}
 U = UNDEFINED
 
@@ -43,7 +50,7 @@ ROWS: list[tuple[str, Any]] = [
     ("p if not input.zero", U),
     ("p if not input.text", U),
     ("p if not input.xs[9]", True),
-    ('p if not count(input.miss) == 1', U),
+    ("p if not count(input.miss) == 1", U),
     ("p if not input.miss == 1", True),
     ("q := false\np if not q", True),
     ("q if false\np if not q", True),
@@ -75,11 +82,11 @@ ROWS: list[tuple[str, Any]] = [
     ("p := 1 == 1.0", True),
     ("p := {1: 2} == {1.0: 2.0}", True),
     ("p := {true, 1}", [True, 1]),
-    ("p := {false, 0, null, \"\"}", [None, False, 0, ""]),
+    ('p := {false, 0, null, ""}', [None, False, 0, ""]),
     ("p := [1] == [true]", False),
     ("x := [1, true]\np := x[0] == x[1]", False),
     ("p[1] := 1\np[1.0] := 1", {"1": 1}),
-    ("p := {x: 1 | some x in [1, true, \"1\"]}", {"1": 1, "true": 1}),
+    ('p := {x: 1 | some x in [1, true, "1"]}', {"1": 1, "true": 1}),
     ("p := 0 == -0", True),
     ("p := input.one", 1),
     # term.go, Array.Get: an index is what is written as an integer; what arithmetic gives is
@@ -107,7 +114,7 @@ ROWS: list[tuple[str, Any]] = [
     ("f(x) := false if x\nelse := 2\np := f(true)", False),
     ("default f(_) := 9\nf(x) := 1 if x == 1\np := [f(1), f(2)]", [1, 9]),
     ("default f(_) := 9\nf(x) := 1 if x == 1\np := f(input.miss)", U),
-    ("f([x, 1]) := x\nf({\"a\": x}) := x\np := [f([2, 1]), f({\"a\": 3})]", [2, 3]),
+    ('f([x, 1]) := x\nf({"a": x}) := x\np := [f([2, 1]), f({"a": 3})]', [2, 3]),
     ("f(1) := 1\nf(true) := 2\np := [f(1), f(true)]", [1, 2]),
     ("default a.b := 1\na.b := 2 if false\np := a", {"b": 1}),
     # Policy Language, "With Keyword": evaluates anew, whatever has been asked before
@@ -128,7 +135,7 @@ ROWS: list[tuple[str, Any]] = [
     ("q contains input.n\np := [x, y] if { x := q with input.n as 1; y := q with input.n as 2 }", [[1], [2]]),
     ("p if { every x in [1, 2] { x < input.n with input.n as 5 } }", True),
     ("f(x) := x + 1\nm(x) := f(x) * 10\np := y if { y := m(1) with f as 4 }", 40),
-    ("p := [x | some x in data.deep.a with data.deep as {\"a\": [1, 2]}]", [1, 2]),
+    ('p := [x | some x in data.deep.a with data.deep as {"a": [1, 2]}]', [1, 2]),
     # Policy Language, "Every Keyword"
     ("p if every x in [] { x > 1 }", True),
     ("p if every x in {} { x > 1 }", True),
@@ -136,7 +143,7 @@ ROWS: list[tuple[str, Any]] = [
     ("p if every x in input.text { x > 1 }", U),
     ("p if every x in input.xs { x.y }", U),
     ("p if not q\nq if every x in input.miss { x > 1 }", True),
-    ("p if every k, v in {\"a\": 1} { k == \"a\"; v == 1 }", True),
+    ('p if every k, v in {"a": 1} { k == "a"; v == 1 }', True),
     ("x := 5\np if every x in [1, 2] { x < 3 }", True),
     ("p := y if { y := 2; every x in [1, 2] { x <= y } }", 2),
     ("p if every x in [false, null] { x != 1 }", True),
@@ -146,10 +153,10 @@ ROWS: list[tuple[str, Any]] = [
     ("x := 1\np := [x | some x in [7, 8]]", [7, 8]),
     ("p := [r | some x in [1, 2]; r := {x: [y | some y in [1, 2, 3]; y > x]}]", [{"1": [2, 3]}, {"2": [3]}]),
     ("p := [x | some x in {3, 1, 2}]", [1, 2, 3]),
-    ("p := [k | some k, _ in {\"b\": 1, \"a\": 2}]", ["a", "b"]),
-    ("p := [x | some x in {\"b\", 2, true, null, [1], {\"a\": 1}, {1}, 1.5, false}]", [None, False, True, 1.5, 2, "b", [1], {"a": 1}, [1]]),
+    ('p := [k | some k, _ in {"b": 1, "a": 2}]', ["a", "b"]),
+    ('p := [x | some x in {"b", 2, true, null, [1], {"a": 1}, {1}, 1.5, false}]', [None, False, True, 1.5, 2, "b", [1], {"a": 1}, [1]]),
     ("p := [x | some x in input.xs]", [3, 1, 2]),
-    ("p := [v | some v in {10: \"b\", 9: \"a\"}]", ["a", "b"]),
+    ('p := [v | some v in {10: "b", 9: "a"}]', ["a", "b"]),
     ("p := {k: v | some k, v in [4, 5]}", {"0": 4, "1": 5}),
     ("p := {1: 2}[1.0]", 2),
     ("p := {[1]: 2}[[1]]", 2),
@@ -193,7 +200,7 @@ ROWS: list[tuple[str, Any]] = [
     ("p := {1, 2} < {1, 3}", True),
     ("p := [1, 2] < [1, 2, 0]", True),
     ("p := [2] < [1, 2]", False),
-    ('p := null < false', True),
+    ("p := null < false", True),
     # sprintf, substring, indexof: by character; what does not fit is told in the text (Go's fmt)
     ('p := sprintf("%d", ["a"])', "%!d(string=a)"),
     ('p := sprintf("%d %d", [1])', "1 %!d(MISSING)"),
@@ -208,8 +215,8 @@ ROWS: list[tuple[str, Any]] = [
     ('p := indexof("añb", "b")', 2),
     ('p := to_number("0x1")', U),
     ('p := to_number("1e2")', 100),
-    ('p := to_number(true)', 1),
-    ('p := to_number(null)', 0),
+    ("p := to_number(true)", 1),
+    ("p := to_number(null)", 0),
     # Partial rules and heads of several parts (Policy Language, "Rule Heads containing References")
     ('p["a"].b := 1\np["a"].c := 2', {"a": {"b": 1, "c": 2}}),
     ("p[x] := y if { some x, y in [5, 6] }", {"0": 5, "1": 6}),
@@ -218,20 +225,20 @@ ROWS: list[tuple[str, Any]] = [
     ("q[1] := 2\np := q[1.0]", 2),
     ("q[true] := 2\np := [object.get(q, true, 0), object.get(q, 1, 0)]", [2, 0]),
     ("q contains [1, x] if { some x in [1, 2] }\np := [x | q[[1, x]]]", [1, 2]),
-    ("q contains {\"a\": x} if { some x in [1, 2] }\np := [x | {\"a\": x} = y; q[y]]", [1, 2]),
-    ("q.a := 1\nq[x] := 2 if { some x in [\"b\"] }\np := q", {"a": 1, "b": 2}),
+    ('q contains {"a": x} if { some x in [1, 2] }\np := [x | {"a": x} = y; q[y]]', [1, 2]),
+    ('q.a := 1\nq[x] := 2 if { some x in ["b"] }\np := q', {"a": 1, "b": 2}),
     ("p := {k | data.test.q[k]}\nq.a := 1\nq.b := false", ["a"]),
     ("p := x if { x := data.test.q.a }\nq.a := null", None),
     # Partial rules over base documents, and below them (Policy Language, "Data")
-    ("p := data.base.x with data.base as {\"x\": 5}", "rego_parse_error"),
+    ('p := data.base.x with data.base as {"x": 5}', "rego_parse_error"),
     ("p := object.keys(data.deep) with data.deep as {}", "rego_parse_error"),
     ("p := data.ten[1]", "text"),  # storage: paths of base documents are text
     ("x := data.ten\np := x[1]", U),
-    ("p := data.list[\"1\"]", 2),
+    ('p := data.list["1"]', 2),
     ("p if data.test.p2\np2 if data.base", True),
     # Unification (Policy Language, "Unification Operator")
     ("p := [x, y] if { [x, [y]] = [1, [2]] }", [1, 2]),
-    ("p := x if { {\"a\": [x, 2]} = {\"a\": [1, 2]} }", 1),
+    ('p := x if { {"a": [x, 2]} = {"a": [1, 2]} }', 1),
     ("p := x if { [x, x] = [1, 1.0] }", 1),
     ("p if { [x, x] = [1, true]; x }", "rego_type_error"),
     ("p if { [x, x] = input.mixed; x }", U),
@@ -240,10 +247,10 @@ ROWS: list[tuple[str, Any]] = [
     ("p := [x | input.xs[x] = 1]", [1]),
     ("p := [[i, j] | input.xs[i] < input.xs[j]]", [[1, 0], [1, 2], [2, 0]]),
     ("p := [x | some x in input.xs; x != 1]", [3, 2]),
-    ("p if { input = {\"xs\": _} }", U),
+    ('p if { input = {"xs": _} }', U),
     ("p := [x | [x, _] = input.pairs[_]]", []),
-    ("p := [y | some [\"a\", y] in [[\"a\", 1], [\"b\", 2], [\"a\", 3], 5]]", [1, 3]),
-    ("p := [y | some {\"k\": y} in [{\"k\": 1}, {\"k\": 2, \"z\": 1}, {\"z\": 1}]]", [1]),
+    ('p := [y | some ["a", y] in [["a", 1], ["b", 2], ["a", 3], 5]]', [1, 3]),
+    ('p := [y | some {"k": y} in [{"k": 1}, {"k": 2, "z": 1}, {"z": 1}]]', [1]),
 ]
 
 
