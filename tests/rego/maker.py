@@ -15,7 +15,7 @@ LEAVES = st.sampled_from([None, True, False, 0, 1, 2, 3, 1.5, "", "a", "b", "c",
 DOCUMENTS = st.recursive(
     LEAVES, lambda one: st.lists(one, max_size=3) | st.dictionaries(st.sampled_from(KEYS), one, max_size=3), max_leaves=8
 )
-OBJECTS = st.fixed_dictionaries({}, optional={name: DOCUMENTS for name in KEYS}) | st.fixed_dictionaries({"a": DOCUMENTS, "b": DOCUMENTS})
+OBJECTS = st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, DOCUMENTS)) | st.fixed_dictionaries({"a": DOCUMENTS, "b": DOCUMENTS})
 UNARY = [
     "count",
     "sum",
@@ -116,8 +116,9 @@ class Policy:
         return f"(({left}) {SIGNS[name]} ({right}))" if name in SIGNS else f"{name}({left}, {right})"
 
     def test(self, scope: list[str], depth: int) -> str:
-        left, right = self.loose(scope, depth), self.loose(scope, depth)
-        return f"(({left}) {self.pick('==', '!=', '<', '<=', '>', '>=', 'in')} ({right}))"
+        """A comparison; one of order only between numbers (known difference `order of types`)."""
+        left, right, sign = self.loose(scope, depth), self.loose(scope, depth), self.pick("==", "!=", "<", "<=", ">", ">=", "in")
+        return f"((count({left})) {sign} (count({right})))" if sign[0] in "<>" else f"(({left}) {sign} ({right}))"
 
     # bodies
 

@@ -69,7 +69,7 @@ def compiled(name: str, pattern: str, *, groups: bool = False) -> Regex:
         BuiltinFault: it is none that Go would take.
     """
     found = _compiled(pattern, groups=groups)
-    if type(found) is str:
+    if isinstance(found, str):
         raise BuiltinFault(f"{name}: error parsing regexp: {found}")
     if found.groups * found.programsize > _CELLS:
         raise too_large(name, _CELLS, "groups times instructions of the pattern")
