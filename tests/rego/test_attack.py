@@ -87,7 +87,7 @@ RULES: dict[str, tuple[str, Any]] = {
     "all paths of a graph": ("p := count(graph.reachable_paths({i: numbers.range(1, 14) | some i in numbers.range(1, 14)}, {1}))", None),
     "a full graph": ("p := count(graph.reachable({i: numbers.range(1, 2000) | some i in numbers.range(1, 2000)}, {1}))", None),
     "loops of a template": (
-        'p := strings.render_template("{{range .x}}{{range $.x}}{{range $.x}}{{range $.x}}x{{end}}{{end}}{{end}}{{end}}", {"x": numbers.range(1, 1000)})',  # noqa: E501 - one policy
+        'p := strings.render_template("{{range .x}}{{range $.x}}{{range $.x}}{{range $.x}}x{{end}}{{end}}{{end}}{{end}}", {"x": numbers.range(1, 1000)})',  # noqa: E501 - a policy is easier to read on one line
         None,
     ),
     "a glob of choices": ('p if glob.match(input, [], "a")', "{a,b}" * 3_000),
@@ -204,7 +204,7 @@ def test_a_text_is_a_text(text: str) -> None:
     if "\ud800" in text:
         survived(lambda: compile({"a.rego": f"package t\np := {quoted(text)}\n"}))
         return
-    source = f"package t\np := {{{quoted(text)}: [input[{quoted(text)}], data.x[{quoted(text)}]]}}\nq[{quoted(text)}] := 1\ns contains {quoted(text)}\n"  # noqa: E501 - one policy
+    source = f"package t\np := {{{quoted(text)}: [input[{quoted(text)}], data.x[{quoted(text)}]]}}\nq[{quoted(text)}] := 1\ns contains {quoted(text)}\n"  # noqa: E501 - a policy is easier to read on one line
     policy = compile({f"{text}.rego": source})
     assert plain(policy.eval("t/p", {text: 1}, {"x": {text: 2}})) == {text: [1, 2]}
     assert plain(policy.eval("t"))["q"] == {text: 1}
