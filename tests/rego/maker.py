@@ -47,7 +47,6 @@ class Policy:
     rules: list[str] = field(default_factory=list)
     known: dict[str, str] = field(default_factory=dict)  # name -> value, set, object or the number of operands
     names: int = 0
-    avoid: frozenset[str] = frozenset()
 
     def pick(self, *choices: Any) -> Any:
         return self.draw(st.sampled_from(choices))
@@ -116,8 +115,9 @@ class Policy:
         return f"(({left}) {SIGNS[name]} ({right}))" if name in SIGNS else f"{name}({left}, {right})"
 
     def test(self, scope: list[str], depth: int) -> str:
-        left, right = self.loose(scope, depth), self.loose(scope, depth)
-        return f"(({left}) {self.pick('==', '!=', '<', '<=', '>', '>=', 'in')} ({right}))"
+        """A comparison; one of order only between numbers (known difference `order of types`)."""
+        left, right, sign = self.loose(scope, depth), self.loose(scope, depth), self.pick("==", "!=", "<", "<=", ">", ">=", "in")
+        return f"((count({left})) {sign} (count({right})))" if sign[0] in "<>" else f"(({left}) {sign} ({right}))"
 
     # bodies
 
@@ -136,7 +136,7 @@ class Policy:
 
     def assign(self, scope: list[str], depth: int) -> tuple[str, list[str]]:
         name = self.fresh("v")
-        return f"{name} := {self.term(scope, depth)}", [name]
+        return f"{name} := {self.term(scope, depth)}; [{name}]", [name]
 
     def each(self, scope: list[str], depth: int) -> tuple[str, list[str]]:
         name, over = self.fresh("v"), self.loose(scope, depth)
@@ -179,7 +179,7 @@ class Policy:
     def changed(self, scope: list[str], depth: int) -> tuple[str, list[str]]:
         name, value = self.fresh("v"), self.term(scope, depth - 1)
         target = self.pick("input", "input.a", "data.base.a", "input.b", "data.base")
-        return f"{name} := {self.term(scope, depth)} with {target} as {value}", [name]
+        return f"{name} := {self.term(scope, depth)} with {target} as {value}; [{name}]", [name]
 
     # rules
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn
 
 from flyball.rego.error import Conflict, Place
-from flyball.rego.limit import Meter
+from flyball.rego.limit import Meter, spend
 from flyball.rego.value import UNDEFINED, Set, Value, equal, key, ordered, unkey
 
 NEVER: Final = object()  # the place of a rule that has not been asked
@@ -174,6 +174,7 @@ def merge(upper: Value, lower: Value) -> Value:
     """`upper` laid over `lower`; only objects that both have are copied."""
     if type(upper) is not dict or type(lower) is not dict:
         return upper
+    spend(len(lower) + len(upper))
     merged = {**lower, **upper}
     for name in upper.keys() & lower.keys():
         merged[name] = merge(upper[name], lower[name])

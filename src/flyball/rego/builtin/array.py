@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flyball.rego.builtin.desk import builtin, mistyped
+from flyball.rego.builtin.desk import MEMBERS, builtin, mistyped, too_large
 from flyball.rego.builtin.number import integer
 from flyball.rego.type import ARRAY, NUMBER
 
@@ -12,6 +12,8 @@ def concat(left: Any, right: Any) -> list[Any]:
     """The members of `left`, then those of `right`."""
     if type(left) is not list or type(right) is not list:
         raise mistyped("array.concat", left, right)
+    if len(left) + len(right) > MEMBERS:
+        raise too_large("array.concat", MEMBERS, "members")
     return left + right
 
 
@@ -37,4 +39,6 @@ def flatten(whole: Any) -> list[Any]:
     """The array with the members of its arrays in their place; one level deep."""
     if type(whole) is not list:
         raise mistyped("array.flatten", whole)
+    if sum(len(one) if type(one) is list else 1 for one in whole) > MEMBERS:
+        raise too_large("array.flatten", MEMBERS, "members")
     return [member for one in whole for member in (one if type(one) is list else [one])]

@@ -69,7 +69,10 @@ def _operand(value: Any) -> Operand:
     if type(value) is int:
         written = digits(value)
         return written if "e" in written else value
-    return value if type(value) in {float, str} else shown(value)
+    if type(value) is float:
+        digits(value)  # refuses what is no number
+        return value
+    return value if type(value) is str else shown(value)
 
 
 class _Writer:

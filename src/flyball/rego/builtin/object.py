@@ -4,6 +4,7 @@ from typing import Any
 
 from flyball.rego.builtin.desk import builtin, mistyped
 from flyball.rego.error import OperandFault
+from flyball.rego.limit import spend
 from flyball.rego.type import ANY, ARRAY, BOOLEAN, OBJECT, SET, array, one_of
 from flyball.rego.value import UNDEFINED, Set, equal, key, unkey
 
@@ -84,16 +85,23 @@ def union_n(objects: Any) -> dict[Any, Any]:
         raise mistyped("object.union_n", objects)
     found: dict[Any, Any] = {}
     for one in objects:
-        found = _united(found, one)
+        _lay(found, one)
     return found
 
 
 def _united(under: dict[Any, Any], over: dict[Any, Any]) -> dict[Any, Any]:
-    found = {**under, **over}
-    for name in under.keys() & over.keys():
-        if type(under[name]) is dict and type(over[name]) is dict:
-            found[name] = _united(under[name], over[name])
+    spend(len(under))
+    found = dict(under)
+    _lay(found, over)
     return found
+
+
+def _lay(found: dict[Any, Any], over: dict[Any, Any]) -> None:
+    """Lays `over` on an object that this call made."""
+    spend(len(over))
+    for name, value in over.items():
+        below = found.get(name)
+        found[name] = _united(below, value) if type(below) is dict and type(value) is dict else value
 
 
 @builtin("object.subset", (_MANY, _MANY), BOOLEAN)
@@ -111,6 +119,7 @@ def _holds(whole: Any, part: Any) -> bool:
     if kind is not type(part):
         return equal(whole, part)
     if kind is dict:
+        spend(len(part))
         return all(name in whole and _holds(whole[name], value) for name, value in part.items())
     if kind is Set:
         return bool(part.held.keys() <= whole.held.keys())

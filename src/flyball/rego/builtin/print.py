@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from flyball.rego.builtin.desk import World, builtin, long, mistyped, too_large
 from flyball.rego.builtin.number import small
-from flyball.rego.error import Conflict
+from flyball.rego.error import Conflict, Fault
 from flyball.rego.limit import spend
 from flyball.rego.type import ARRAY, BOOLEAN, SET, STRING, array
 from flyball.rego.value import Set, key, ordered, unkey
@@ -33,6 +33,8 @@ def digits(number: float) -> str:
         front = text.rstrip("0")
         return f"{front}e{len(text) - len(front)}" if text.endswith(_ZEROS) else text
     text = repr(number)
+    if "n" in text:  # nan, inf: Python's JSON reads them
+        raise Fault(f"{text} is no number of Rego")
     if "e" not in text:
         return text
     front, exponent = text.split("e")

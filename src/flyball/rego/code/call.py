@@ -7,7 +7,7 @@ from typing import Final
 from flyball.rego import ir
 from flyball.rego.builtin import TABLE
 from flyball.rego.code import node
-from flyball.rego.code.quick import in_place
+from flyball.rego.code.quick import LONG, in_place
 from flyball.rego.code.scope import Scope
 from flyball.rego.code.stmt import Maker, Step
 from flyball.rego.run import WORLD
@@ -45,7 +45,8 @@ class Caller:
         if quick:
             variable = scope.name(stmt.result)
             test = None if quick.sure else node.differ(node.name(variable), node.name("U"))
-            return Step([node.let(variable, quick.value)], test, scope.holds(stmt.result, kind=quick.kind))
+            code = [node.let(variable, quick.value), *(make.clocked() if stmt.func in LONG else [])]
+            return Step(code, test, scope.holds(stmt.result, kind=quick.kind))
         builtin = TABLE[stmt.func]
         args = [make.read(one, scope) for one in stmt.args]
         if builtin.worldly:

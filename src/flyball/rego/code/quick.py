@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from flyball.rego import ir
 from flyball.rego.builtin import TABLE
+from flyball.rego.builtin.desk import long
 from flyball.rego.code import node
 from flyball.rego.code.scope import Scope
 from flyball.rego.code.stmt import Maker, is_text
@@ -21,6 +22,7 @@ from flyball.rego.value import UNDEFINED, Set, Value
 NUMBERS: Final = frozenset({int, float})
 LARGE: Final = 1 << 53  # from here on, OPA may write a number with an exponent
 SIZED: Final = frozenset({str, list, dict, Set})
+LONG: Final = frozenset({"contains", "internal.member_2", "sprintf"})  # one call may go through a large value
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,7 @@ def written(form: str, slow: Callable[..., Value]) -> Callable[[Value], Value]:
                 if type(one) not in kind or (type(one) is int and not -LARGE < one < LARGE):
                     break
             else:
-                return quick % tuple(operands)
+                return long("sprintf", quick % tuple(operands))
         return slow(form, operands)
 
     return call

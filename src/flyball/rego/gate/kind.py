@@ -215,4 +215,104 @@ class Checker(Types):
             listed = ", ".join(known[:_LISTED]) + (", ..." if len(known) > _LISTED else "")
             self.notes.wrong(ref.place, TYPE, what, f"{f'did you mean {close[0]}? ' if close else ''}{before} has {listed}")
         else:
+<<<<<<< HEAD
             self.notes.wrong(ref.place, TYPE, what, f"{before} is {shown(kind)}: there is nothing at {show.term(step)}")
+=======
+            self.notes.wrong(ref.place, TYPE, what, f"{before} is {_shown(kind)}: there is nothing at {show.term(step)}")
+
+    # ---------------------------------------------------------------- types
+
+    def type(self, term: Term) -> Type | None:  # noqa: PLR0911 - one for each kind of term
+        """The type of a term; None where it is not known yet."""
+        if isinstance(term, Scalar):
+            return shape.scalar(term.value)
+        if isinstance(term, Var):
+            return self.locals.get(term.name) if term.name not in {"input", "data"} else self._root(term.name)
+        if isinstance(term, Ref):
+            return self._type_of_ref(term)
+        if isinstance(term, Call):
+            found = self.signature(term)
+            return found.result if found else None
+        if isinstance(term, Comprehension):
+            return self._type_of_comprehension(term)
+        if isinstance(term, Template):
+            return STRING
+        return self._type_of_composite(term)
+
+    def _root(self, name: str) -> Type:
+        return self.world.given if name == "input" else object_of(STRING, ANY)
+
+    def _type_of_ref(self, ref: Ref) -> Type | None:
+        kind, start = self._start(ref)
+        for step in ref.path[start:]:
+            if kind is None:
+                return None
+            kind = shape.select(kind, step.value) if isinstance(step, Scalar) else shape.values(kind)
+        return kind
+
+    def _type_of_composite(self, term: Array | SetOf | Object) -> Type:
+        if isinstance(term, Array):
+            return shape.small(array(*(self.type(item) or ANY for item in term.items), of=None if term.items else ANY))
+        if isinstance(term, SetOf):
+            return shape.small(set_of(shape.join(map(self.type, term.items))))
+        if all(isinstance(name, Scalar) and isinstance(name.value, str) for name, _ in term.pairs) and term.pairs:
+            static = {name.value: self.type(value) or ANY for name, value in term.pairs if isinstance(name, Scalar)}
+            return shape.small(object_of(static=static))  # type: ignore[arg-type]  # strings, as the line above says
+        return object_of(shape.join(self.type(name) for name, _ in term.pairs), shape.join(self.type(value) for _, value in term.pairs))
+
+    def _type_of_comprehension(self, term: Comprehension) -> Type:
+        inside = Checker(self.world, Notes(), self.locals)
+        inside.body(term.body)
+        kind = inside.type(term.head) or ANY
+        if term.kind == "object":
+            return object_of((inside.type(term.key) if term.key is not None else None) or ANY, kind)
+        return array(of=kind) if term.kind == "array" else set_of(kind)
+
+    # ---------------------------------------------------------------- matching
+
+    def _same(self, left: Term, right: Term) -> bool:
+        """Whether two terms can be equal; what is not known on one side is learned from the other."""
+        for one, other in ((left, right), (right, left)):
+            kind = self.type(other)
+            if kind is not None and not self.match(one, kind):
+                return False
+        return True
+
+    def match(self, term: Term, kind: Type) -> bool:
+        """Whether a term can have a type; variables without one get it."""
+        if isinstance(term, Var) and term.name not in {"input", "data"}:
+            known = self.locals.get(term.name)
+            if known is None:
+                self.locals[term.name] = kind
+                return True
+            return shape.unifies(known, kind)
+        if isinstance(term, Array | Object | SetOf):
+            fits = [self._composite(term, branch) for branch in shape.branches(kind)]
+            return any(fits)
+        return shape.unifies(self.type(term), kind)
+
+    def _composite(self, term: Array | Object | SetOf, kind: Type) -> bool:
+        if kind == ANY:
+            inner = [(part, ANY) for part in parts(term)]
+        elif isinstance(term, Array):
+            first = shape.members(kind)
+            if kind.kind != "array" or (len(term.items) != len(first) and kind.dynamic is None) or len(term.items) < len(first):
+                return False
+            inner = [(item, first[place] if place < len(first) else kind.dynamic or ANY) for place, item in enumerate(term.items)]
+        elif isinstance(term, SetOf):
+            if kind.kind != "set":
+                return False
+            inner = [(item, kind.dynamic or ANY) for item in term.items]
+        else:
+            if kind.kind != "object":
+                return False
+            found = [(value, shape.select(kind, name.value) if isinstance(name, Scalar) else ANY) for name, value in term.pairs]
+            if any(one is None for _, one in found) and len(found) > len(shape.properties(kind)):
+                return False
+            inner = [(value, one or ANY) for value, one in found]
+        return all([self.match(part, one) for part, one in inner])  # noqa: C419 - every part is to be learned from
+
+
+def _shown(kind: Type | None) -> str:
+    return "any" if kind is None else str(kind)
+>>>>>>> differ

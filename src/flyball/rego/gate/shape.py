@@ -6,8 +6,10 @@ None is a type that is not known yet. Everything errs on the side of letting a p
 from collections.abc import Iterable
 from typing import Any, Final
 
-from flyball.rego.type import ANY, BOOLEAN, NULL, NUMBER, STRING, Type, array, object_of, one_of
+from flyball.rego.type import ANY, BOOLEAN, NULL, NUMBER, STRING, Type, array, object_of, one_of, set_of
 
+LARGEST: Final = 1_000  # parts of a type
+_LOOSE: Final = {"array": array(of=ANY), "object": object_of(ANY, ANY), "set": set_of(ANY)}
 _SCALARS: Final = {str: STRING, bool: BOOLEAN, int: NUMBER, float: NUMBER, type(None): NULL}
 
 
@@ -26,6 +28,19 @@ def join(types: Iterable[Type | None]) -> Type:
             if branch not in found:
                 found.append(branch)
     return found[0] if len(found) == 1 else one_of(*found) if found else ANY
+
+
+def small(kind: Type) -> Type:
+    """The type, or no more than its kind where it has too many parts: one that is written with few may have any number (`b := [a, a]`)."""
+    waiting, left = [kind], LARGEST
+    while waiting:
+        one = waiting.pop()
+        below = [*members(one), *properties(one).values(), *(part for part in (one.dynamic, one.names) if part)]
+        left -= len(below)
+        if left < 0:
+            return _LOOSE.get(kind.kind, ANY)
+        waiting += below
+    return kind
 
 
 def branches(kind: Type) -> tuple[Type, ...]:
