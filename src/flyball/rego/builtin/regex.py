@@ -13,70 +13,20 @@ from flyball.rego.type import BOOLEAN, NUMBER, STRING, array
 
 _TWO = (STRING, STRING)
 _THREE = (STRING, STRING, NUMBER)
-<<<<<<< HEAD
 _PATTERN: Final = 20_000  # characters
 _TEMPLATE: Final = re.compile(r"\$(?:(\$)|\{(\w+)\}|(\w+))")
 _SPECIAL: Final = re.compile(r"[\\.+*?()|\[\]{}^$]")
-=======
-_PATTERN: Final = 100_000  # characters
-_WORK: Final = 500_000_000  # bytes of text times instructions of a pattern, and bytes looked at by all searches of one call
-_CELLS: Final = 10_000_000  # groups of a pattern times its instructions: RE2 keeps every group for every instruction that it is in
 
 
-def _options(*, groups: bool) -> Any:
-    found = re2.Options()
-    found.log_errors = False
-    found.max_mem = 4 * 1024 * 1024
-    found.never_capture = not groups
-    return found
-
-
-_OPTIONS: Final = {groups: _options(groups=groups) for groups in (False, True)}
-_TEMPLATE: Final = re.compile(r"\$(?:(\$)|\{(\w+)\}|(\w+))")
-_SPECIAL: Final = re.compile(r"[\\.+*?()|\[\]{}^$]")
-_ANY_BYTE: Final = re.compile(r"(?<!\\)(?:\\\\)*\\C")  # RE2 has it, Go has not
-# RE2's words for what is wrong with a pattern, and Go's.
-_WORDS: Final = {
-    "missing ]": "missing closing ]",
-    "missing )": "missing closing )",
-    "no argument for repetition operator": "missing argument to repetition operator",
-    "bad repetition operator": "invalid nested repetition operator",
-    "invalid repetition size": "invalid repeat count",
-    "invalid perl operator": "invalid or unsupported Perl syntax",
-    "trailing \\": "trailing backslash at end of expression",
-}
-
-
-@lru_cache(maxsize=128)
-def _compiled(pattern: str, *, groups: bool = False) -> Regex | str:
-    """The pattern, which tells its groups only if they are wanted, or what is wrong with it."""
-    if len(pattern) > _PATTERN:
-        return "expression too large"
-    if found := _ANY_BYTE.search(pattern):
-        return f"invalid escape sequence: `{found[0][-2:]}`"
-    try:
-        return re2.compile(octets(pattern), _OPTIONS[groups])
-    except re2.error as fault:
-        what, colon, where = from_octets(fault.args[0]).partition(": ")
-        return f"{_WORDS.get(what, what)}{f': `{where}`' if colon else ''}"
->>>>>>> differ
-
-
-def compiled(name: str, pattern: str, *, groups: bool = False) -> Regex:
+def compiled(name: str, pattern: str) -> Regex:
     """The pattern, ready for use.
 
     Raises:
         BuiltinFault: it is none that Go would take.
     """
-<<<<<<< HEAD
     found = _compiled(pattern) if len(pattern) <= _PATTERN else "expression too large"
-=======
-    found = _compiled(pattern, groups=groups)
->>>>>>> differ
     if isinstance(found, str):
         raise BuiltinFault(f"{name}: error parsing regexp: {found}")
-    if found.groups * found.programsize > _CELLS:
-        raise too_large(name, _CELLS, "groups times instructions of the pattern")
     return found
 
 
@@ -99,25 +49,12 @@ def match(pattern: Any, text: Any) -> bool:
     return compiled("regex.match", pattern).matches(text, Budget("regex.match"))
 
 
-<<<<<<< HEAD
 def _matches(name: str, pattern: str, text: str, most: int = -1) -> Iterator[Spans]:
     """Every match from left to right; no empty one right after another match."""
     regex, budget = compiled(name, pattern), Budget(name)
     at, end, count = 0, -1, 0
     while at <= len(text) and count != most:
         found = regex.search(text, at, budget)
-=======
-def _matches(name: str, pattern: str, text: str, most: int = -1, *, groups: bool = False) -> Iterator[Any]:
-    """Every match from left to right; no empty one right after another match."""
-    regex, raw = compiled(name, pattern, groups=groups), octets(text)
-    _bounded(name, regex, raw)
-    at, end, work, count = 0, -1, 0, 0
-    while at <= len(raw) and count != most:
-        work += len(raw) - at
-        if work > _WORK:
-            raise too_large(name, _WORK, "bytes to search")
-        found = regex.search(raw, at)
->>>>>>> differ
         if found is None:
             return
         start, stop = found[0]
@@ -139,7 +76,7 @@ def find_n(pattern: Any, text: Any, most: Any) -> list[str]:
 def find_all_string_submatch_n(pattern: Any, text: Any, most: Any) -> list[list[str]]:
     """The first `most` matches, each with the texts of its groups; a group that took no part has the empty one."""
     limit = _limit("regex.find_all_string_submatch_n", pattern, text, most)
-    found = _matches("regex.find_all_string_submatch_n", pattern, text, limit, groups=True)
+    found = _matches("regex.find_all_string_submatch_n", pattern, text, limit)
     rows: list[list[str]] = []
     cells = 0
     for one in found:
@@ -178,16 +115,10 @@ def replace(text: Any, pattern: Any, new: Any) -> str:
     """The text with every match replaced. In `new`, `$1`, `${1}` and `${name}` stand for groups and `$$` for a dollar."""
     if type(text) is not str or type(pattern) is not str or type(new) is not str:
         raise mistyped("regex.replace", text, pattern, new)
-<<<<<<< HEAD
     names = compiled("regex.replace", pattern).names
     parts, start, room = [], 0, LETTERS
     for found in _matches("regex.replace", pattern, text):
         parts += [text[start : found[0][0]], _TEMPLATE.sub(_group(text, found, names), new) if "$" in new else new]
-=======
-    raw, parts, start, room = octets(text), [], 0, LETTERS
-    for found in _matches("regex.replace", pattern, text, groups=True):
-        parts += [from_octets(raw[start : found.start()]), _TEMPLATE.sub(_group(found), new) if "$" in new else new]
->>>>>>> differ
         room -= len(parts[-1]) + len(parts[-2])
         if room < 0:
             raise too_large("regex.replace", LETTERS, "characters")

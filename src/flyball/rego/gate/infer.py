@@ -104,11 +104,12 @@ class Types:
 
     def _type_of_composite(self, term: Array | SetOf | Object) -> Type:
         if isinstance(term, Array):
-            return array(*(self.type(item) or ANY for item in term.items), of=None if term.items else ANY)
+            return shape.small(array(*(self.type(item) or ANY for item in term.items), of=None if term.items else ANY))
         if isinstance(term, SetOf):
-            return set_of(shape.join(map(self.type, term.items)))
+            return shape.small(set_of(shape.join(map(self.type, term.items))))
         if all(isinstance(name, Scalar) and isinstance(name.value, str) for name, _ in term.pairs) and term.pairs:
-            return object_of(static={name.value: self.type(value) or ANY for name, value in term.pairs if isinstance(name, Scalar)})  # type: ignore[misc]  # strings, as the line above says
+            static = {str(name.value): self.type(value) or ANY for name, value in term.pairs if isinstance(name, Scalar)}
+            return shape.small(object_of(static=static))
         return object_of(shape.join(self.type(name) for name, _ in term.pairs), shape.join(self.type(value) for _, value in term.pairs))
 
     def _type_of_comprehension(self, term: Comprehension) -> Type:
