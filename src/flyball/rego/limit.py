@@ -13,6 +13,7 @@ from typing import Final
 from flyball.rego.error import OverLimit
 
 CHUNK: Final = 10_000
+clock: Final = perf_counter_ns  # generated code looks at it too
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Meter:
         self.limits = limits
         self.left = min(CHUNK, limits.steps)
         self.steps = limits.steps - self.left
-        self.ends_ns = perf_counter_ns() + limits.wall_ms * 1_000_000
+        self.ends_ns = clock() + limits.wall_ms * 1_000_000
 
     def spend(self, steps: int) -> None:
         """Counts steps; raises OverLimit."""
@@ -54,7 +55,7 @@ class Meter:
         owed = -self.left
         if owed > self.steps:
             raise OverLimit(f"the evaluation took more than {self.limits.steps} steps")
-        if perf_counter_ns() > self.ends_ns:
+        if clock() > self.ends_ns:
             raise OverLimit(f"the evaluation took longer than {self.limits.wall_ms} ms")
         self.steps -= owed
         self.left = min(CHUNK, self.steps)

@@ -3,7 +3,6 @@
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import perf_counter_ns
 from typing import Any, Final
 
 from flyball.rego import ir, run, value
@@ -14,6 +13,7 @@ from flyball.rego.code.pool import Names, Pool
 from flyball.rego.code.quick import NAMES
 from flyball.rego.code.stmt import Maker
 from flyball.rego.error import BuiltinFault
+from flyball.rego.limit import clock
 from flyball.rego.trace import Chart, chart
 
 CALLED = (
@@ -25,7 +25,7 @@ RUNTIME = {
     **{kind.__name__: kind for kind in (type, dict, list, bool, str, int, float, value.Set, value.Key, BuiltinFault)},
     **NAMES,
     "U": value.UNDEFINED,
-    "clock": perf_counter_ns,
+    "clock": clock,
     "equal": value.equal,
     "__builtins__": {},
 }
