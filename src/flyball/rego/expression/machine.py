@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from flyball.rego.error import OverLimit
-from flyball.rego.expression.node import At, Chars, Choice, Group, Node, Ranges, Repeat, Row, meet
+from flyball.rego.expression.node import LAST, At, Chars, Choice, Group, Node, Ranges, Repeat, Row, meet, others
 from flyball.rego.expression.pattern import Unread, parsed
 
 PROGRAM: Final = 20_000  # instructions
@@ -350,8 +350,11 @@ def _size(node: Node) -> int:
 def _emitted(node: Node) -> str:
     """The pattern as Python writes it."""
     if isinstance(node, Chars):
-        marks = "".join(f"{_code(low)}-{_code(high)}" if low < high else _code(low) for low, high in node.ranges)
-        return f"[{marks}]" if marks else "(?!)"
+        # Python goes through every character of a set in turn when it compiles one, so the smaller side of a wide one is written.
+        wide = bool(node.ranges) and node.ranges[-1][1] == LAST
+        ranges = others(node.ranges) if wide else node.ranges
+        marks = "".join(f"{_code(low)}-{_code(high)}" if low < high else _code(low) for low, high in ranges)
+        return f"[{'^' * wide}{marks}]" if marks else "(?s:.)" if wide else "(?!)"
     if isinstance(node, At):
         return _ATS[node.kind]
     if isinstance(node, Row):
