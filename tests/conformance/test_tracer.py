@@ -9,6 +9,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from flyball.backends.tracer_otel import OtelTracer
+from flyball.rules.digest import trace_of
 
 
 @pytest.fixture
@@ -31,6 +32,19 @@ def test_spans_nest_and_carry_their_attributes(exported: InMemorySpanExporter) -
     assert do.context.trace_id == action.context.trace_id
     assert action.parent is None
     assert do.end_time <= action.end_time
+
+
+def test_everything_that_is_done_for_a_session_is_one_trace(exported: InMemorySpanExporter) -> None:
+    tracer = OtelTracer()
+    with tracer.span("http"), tracer.span("action", session="s-one"), tracer.span("do"):
+        pass
+    with tracer.span("action", session="s-one"), tracer.span("action", session="s-two"):
+        pass
+    do, action, http, other, again = exported.get_finished_spans()
+    assert [f"{one.context.trace_id:032x}" for one in (do, action, again, other)] == [trace_of("s-one")] * 3 + [trace_of("s-two")]
+    assert [one.context for one in action.links] == [http.context]
+    assert http.context.trace_id != action.context.trace_id
+    assert again.context.span_id != action.context.span_id
 
 
 def test_a_fault_is_recorded_and_goes_on(exported: InMemorySpanExporter) -> None:

@@ -13,6 +13,7 @@ import pytest
 import flyball.defaults
 from desk import BEGIN, NASTY, SID, TRIED, WANTED, Desk, closed, desk_at
 from flyball.model.log import Change, Entry, Put
+from flyball.rules.digest import trace_of
 from flyball.views import approval, permit, session, span, tree
 from flyball.views.explain import explain
 from flyball.views.feedback import feedback
@@ -245,6 +246,7 @@ async def test_the_card_holds_what_a_person_decides_by(desk: Desk) -> None:
 
 def test_the_explanation_says_how_each_change_is_put_back(desk: Desk) -> None:
     said = explain(doc_of(desk))
+    assert said["trace"] == trace_of(SID)
     changed = {one["action"]: one for one in said["changes"]}
     recipes = {one["action"]["id"]: one["recipe"] for one in doc_of(desk)["deeds"] if one["recipe"]}
     assert {TRIED.id, WANTED.id} <= set(changed)

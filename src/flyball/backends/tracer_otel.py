@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from types import TracebackType
 
 from opentelemetry import context, trace
 
 from flyball import __version__
+from flyball.rules.digest import trace_of
 
 
 class OtelTracer:
@@ -17,8 +19,22 @@ class OtelTracer:
         self._tracer = trace.get_tracer("flyball", __version__)
 
     def span(self, name: str, **attributes: str | float) -> Spanned:
-        """Open a span; attributes are named flyball.*."""
-        return Spanned(self._tracer.start_span(name, attributes={f"flyball.{key}": value for key, value in attributes.items()}))
+        """Open a span; attributes are named flyball.*. One that names its session begins in the session's trace."""
+        named = {f"flyball.{key}": value for key, value in attributes.items()}
+        session = attributes.get("session")
+        if not isinstance(session, str):
+            return Spanned(self._tracer.start_span(name, attributes=named))
+        around = trace.get_current_span().get_span_context()
+        links = [trace.Link(around)] if around.is_valid else None
+        return Spanned(self._tracer.start_span(name, context=_root(session), attributes=named, links=links))
+
+
+@lru_cache(maxsize=1024)
+def _root(session: str) -> context.Context:
+    """The context that all spans of a session stand in: its trace, below a parent that nobody exports."""
+    found = trace_of(session)
+    parent = trace.SpanContext(int(found, 16), int(found[:16], 16), is_remote=True, trace_flags=trace.TraceFlags(trace.TraceFlags.SAMPLED))
+    return trace.set_span_in_context(trace.NonRecordingSpan(parent), context.Context())
 
 
 class Spanned:

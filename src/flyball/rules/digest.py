@@ -54,6 +54,11 @@ def digest(value: Any, *, fold: bool = False) -> Digest:
     return Digest("sha256:" + sha256(canonical(value, fold=fold)).hexdigest())
 
 
+def trace_of(session: str) -> str:
+    """The W3C trace id of everything that is done for a session: 32 hex digits, found from the record without being written in it."""
+    return sha256(b"trace:" + session.encode()).hexdigest()[:32]
+
+
 def even(value: Any) -> Any:
     """A deep copy in plain dicts and lists in which a whole number held as a fraction (1.0) is an integer (1).
 

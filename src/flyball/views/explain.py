@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from flyball.rules.digest import trace_of
+
 TOLD = {
     "session.opened": "opened",
     "brain.asked": "asked a person",
@@ -48,6 +50,7 @@ def explain(doc: Mapping[str, Any], action: str = "") -> dict[str, Any]:
         "what": _what_action(best) if action else _what(doc, deeds),
         "why": _why(doc, thought, best),
         "who": _who(doc, cards, chosen),
+        "trace": trace_of(doc["session"]["id"]),
         "hypothesis": thought,
         "evidence": [_evidence(doc, name) for name in (best["action"]["evidence"] if best else ())],
         "ruled_out": [one for one in _last(doc) if one["state"] in ("ruled_out", "refuted")],

@@ -25,7 +25,7 @@ def explain(desk: Desk, what: str) -> None:
     doc = desk.api.get(f"/v1/sessions/{part(session)}/explain", action=what if dot else "")
     if show.dumped(desk, doc):
         return
-    for name in ("what", "why", "who"):
+    for name in ("what", "why", "who", "trace"):
         click.echo(f"{name:<5} {show.plain(doc.get(name))}")
     for head, lines in _sections(doc):
         if lines:
