@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from flyball import rego
 from flyball.rego import UNDEFINED, Fault, Limits, OverLimit, Refused, compile_plan
+from flyball.rego.limit import Meter
 from flyball.rego.policy import Policy
 from flyball.rego.read import STMTS
-from flyball.rego.value import equal
+from flyball.rego.run import paid
+from flyball.rego.value import Set, equal
 from rego.oracle import Oracle
 
 BOUND_S = 10.0  # of the wall, on a machine that does other things; the limit itself is a second
@@ -111,6 +113,14 @@ def test_what_would_be_too_large_is_ended(text: str, words: str) -> None:
         return
     with pytest.raises(OverLimit, match=words):
         ask(text, limits=limits)
+
+
+@pytest.mark.parametrize(("value", "steps"), [("x" * 640, 10), ([1] * 7, 7), ({"a": 1}, 1), (Set([1, 2]), 2), (5, 0), (None, 0)])
+def test_what_a_builtin_gives_is_paid_for(value: Any, steps: int) -> None:
+    meter = Meter(Limits())
+    before = meter.left
+    assert paid(meter, value) is value
+    assert before - meter.left == steps
 
 
 def deep(levels: int) -> Any:
