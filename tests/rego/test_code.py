@@ -115,6 +115,15 @@ XS = ir.Dot(0, ir.Const("xs"), 4)
         ((XS, ir.Scan(4, 5, 6, (ir.Scan(4, 7, 8, (ir.Equal(8, ir.Const(2)), ir.Assign(5, 2), ir.Break(2))),)), put("c")), 0),
         ((XS, ir.Scan(4, 5, 6, (ir.Scan(4, 7, 8, (ir.Equal(8, ir.Const(2)), ir.Break(1))), put("d"))), ir.IsUndefined(2), put("c")), "c"),
         ((XS, ir.Blocks(((ir.Scan(4, 5, 6, (ir.Blocks(((ir.Equal(6, ir.Const(2)), ir.Break(2)),)),)), put("d")), (put("e"),)))), "e"),
+        ((XS, ir.MakeArray(7), ir.Scan(4, 5, 6, (ir.ArrayAppend(7, 6), ir.Assign(ir.Const(1), 8))), ir.Len(7, 2)), 3),
+        ((XS, ir.Scan(4, 5, 6, (ir.Assign(6, 9), ir.Assign(ir.Const(1), 8))), ir.Assign(9, 2)), 3),
+        (
+            (
+                XS,
+                ir.Scan(4, 5, 6, (ir.Equal(6, ir.Const(2)), ir.Assign(ir.Const("found"), 2))),
+            ),
+            "found",
+        ),
         ((ir.Scan(0, 5, 6, (ir.Assign(5, 2),)),), "xs"),
         ((ir.Assign(ir.Const(7), 4), ir.Scan(4, 5, 6, (put("b"),)), put("c")), UNDEFINED),
         ((put("a"), ir.With(0, ("xs",), ir.Const(1), (XS, ir.Assign(4, 2))), XS, ir.Len(4, 2)), 3),

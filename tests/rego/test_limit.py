@@ -12,8 +12,12 @@ from hypothesis import strategies as st
 
 from flyball import rego
 from flyball.rego import UNDEFINED, Fault, Limits, OverLimit, Refused, compile_plan
+from flyball.rego.limit import Meter
+from flyball.rego.policy import Policy
 from flyball.rego.read import STMTS
-from flyball.rego.value import equal
+from flyball.rego.run import paid
+from flyball.rego.value import Set, equal
+from rego.oracle import Oracle
 
 BOUND_S = 10.0  # of the wall, on a machine that does other things; the limit itself is a second
 
@@ -111,6 +115,14 @@ def test_what_would_be_too_large_is_ended(text: str, words: str) -> None:
         ask(text, limits=limits)
 
 
+@pytest.mark.parametrize(("value", "steps"), [("x" * 640, 10), ([1] * 7, 7), ({"a": 1}, 1), (Set([1, 2]), 2), (5, 0), (None, 0)])
+def test_what_a_builtin_gives_is_paid_for(value: Any, steps: int) -> None:
+    meter = Meter(Limits())
+    before = meter.left
+    assert paid(meter, value) is value
+    assert before - meter.left == steps
+
+
 def deep(levels: int) -> Any:
     found: Any = 1
     for _ in range(levels):
@@ -147,7 +159,7 @@ JSON = st.recursive(
 DOCUMENTS = [{"type": "local", "value": 0}, {"type": "local", "value": 1}]
 CALLS_TO = {"f0": 2, "f1": 3, "count": 1, "plus": 2, "gt": 2, "array.concat": 2, "internal.member_2": 2, "sprintf": 2, "walk": 1}
 CALLS_TO |= {"object.union": 2, "json.marshal": 1}
-SCALARS = {"source", "a", "b", "value", "key"}  # fields that are an operand in most statements, a bare local in these:
+SCALARS = ("source", "a", "b", "value", "key")  # fields that are an operand in most statements, a bare local in these:
 BARE = {"IsDefinedStmt", "IsUndefinedStmt", "ReturnLocalStmt", "ScanStmt", "ObjectMergeStmt", "ResultSetAddStmt"}
 
 
@@ -207,6 +219,14 @@ class Planner:
         return {"static": {"strings": strings}, "funcs": {"funcs": funcs}, "plans": {"plans": [entry]}}
 
 
+def read_plainly(policy: Policy, given: Any, data: Any) -> Any:
+    """What the plan says, read word by word; the code of the fault where it ends in one."""
+    try:
+        return Oracle(policy.program).results("p", given, data)
+    except Fault as fault:
+        return fault.code
+
+
 @given(st.integers(0, 1 << 40), JSON, st.dictionaries(st.sampled_from(["a", "f0", "x"]), JSON, max_size=3))
 @settings(max_examples=300, deadline=None)
 def test_any_plan_gives_an_answer_or_a_documented_error(seed: int, given: Any, data: Any) -> None:
@@ -215,11 +235,14 @@ def test_any_plan_gives_an_answer_or_a_documented_error(seed: int, given: Any, d
         policy = compile_plan(Planner(seed).plan(), limits=Limits(steps=20_000, wall_ms=2_000))
     except Refused:
         return
-    answer, fault = None, ""
+    answer: Any = None
+    fault = ""
     try:
         answer = policy.results("p", given, data)
     except Fault as ended:
         fault = f"{ended.code}: {ended}"
+    if "limit" not in fault:
+        assert equal(read_plainly(policy, given, data), answer if answer is not None else fault.split(":")[0])
     told = policy.explain("p", given, data)
     assert json.dumps([given, data]) == before
     assert told.fault == fault

@@ -86,6 +86,12 @@ def test_a_rule_that_fired_says_where_and_with_which_values() -> None:
     assert told(other) == (25, 0, "gt", (2, 3))
 
 
+def test_of_a_body_that_fired_more_than_once_the_first_way_is_told() -> None:
+    both = [{"name": name, "public": True} for name in "xyz"]
+    (fired, _) = asked(explain(resources=both), "reasons").bodies
+    assert told(fired) == (19, 3, "setadd", ("x is public",))
+
+
 def test_a_rule_that_did_not_fire_says_the_first_statement_that_failed() -> None:
     trace = explain(confidence=0.5)
     body = asked(trace, "allow").bodies[0]

@@ -17,7 +17,7 @@ from flyball.rego.trace import Chart, chart
 
 CALLED = (
     "NEVER dot base_dot values pairs ordered_values ordered_pairs snapshot length conflict insert insert_once merge overlay fork dispatch "
-    "paid made append_mine add_mine insert_mine insert_once_mine"
+    "paid view made append_mine add_mine insert_mine insert_once_mine"
 )
 RUNTIME = {
     **{name: getattr(run, name) for name in CALLED.split()},

@@ -17,13 +17,15 @@ from flyball.rego.code.call import Caller
 from flyball.rego.code.nest import Nest
 from flyball.rego.code.node import Code
 from flyball.rego.code.own import Ownership
-from flyball.rego.code.scope import DATA, INPUT, Around, Frame, Scope, changed, is_read, is_seen, ways
+from flyball.rego.code.scope import DATA, INPUT, Around, Frame, Scope, changed, fails, is_seen, looks, ways
 from flyball.rego.code.stmt import NOT, Maker, Step
 from flyball.rego.run import VIEW
 from flyball.rego.trace import PASSIVE, Chart, values
 
 Rest = Callable[[Scope], Code]
 TWICE: Final = 2
+NESTING: Final = (ir.Blocks, ir.Scan, ir.Not, ir.With)
+FLOW: Final = (*NESTING, ir.Break, ir.ReturnLocal)
 
 
 class Emitter:
@@ -45,6 +47,7 @@ class Emitter:
             first = [node.let("w", ast.Dict([], [], **node.AT)), *first]
         code = self.chain(blocks, Frame(None, ()), scope, lambda _: [])
         inner = self.nest.inner()
+        self.make.names.unset.difference_update(f"l{local}" for local in params)
         return [*self.make.names.prologue(), *first, *inner, *code]
 
     def chain(self, blocks: tuple[ir.Block, ...], parent: Frame, scope: Scope, rest: Rest) -> Code:
@@ -57,13 +60,21 @@ class Emitter:
                 code = self.flow(block, 0, Frame(parent, self.nest.around, end=after), scope)
                 break
             before.append((block, scope))
-            scope = scope.maybe(changed([block]))
+            scope = self.past(block, scope)
         else:
             code = rest(scope)
         for block, known in reversed(before):
             frame = Frame(parent, self.nest.around, followed=bool(code))
             code = self.skipping(frame, self.flow(block, 0, frame, known), code)
         return code
+
+    def past(self, block: ir.Block, scope: Scope) -> Scope:
+        """What is known after a block: of one that can only run to its end, all that it does."""
+        if any(fails(stmt) or isinstance(stmt, FLOW) for stmt in block):
+            return scope.maybe(changed([block]))
+        for stmt in block:
+            scope = self.step(stmt, scope).scope
+        return scope
 
     def after(self, blocks: tuple[ir.Block, ...], parent: Frame, scope: Scope, rest: Rest, known: Scope) -> Code:
         """What comes after a block, written where its end is reached."""
@@ -86,17 +97,31 @@ class Emitter:
                 return [*code, *self.nest.leap(frame, stmt.index, scope)]
             if isinstance(stmt, ir.ReturnLocal):
                 return [*code, *self.finish(self.make.read(stmt.source, scope))]
-            if isinstance(stmt, ir.Blocks | ir.Scan | ir.Not | ir.With):
+            if isinstance(stmt, NESTING):
                 return [*code, *self.within(block, index, frame, scope)]
             step = self.step(stmt, scope)
             code += step.code
             if step.test is NOT:
                 return [*code, *self.nest.leap(frame, 0, scope)]
             if step.test is not None:
-                then = self.nest.deeper(frame, partial(self.flow, block, index + 1, frame, step.scope))
+                then = self.nest.deeper(frame, partial(self.onward, block, index, frame, step.scope))
                 return [*code, *self.split(step.test, then, self.nest.leap(frame, 0, scope.maybe(ir.targets(stmt))))]
             scope = step.scope
         return [*code, *(frame.finish(scope) if frame.finish else self.nest.leap(frame, 0, scope))]
+
+    def onward(self, block: ir.Block, index: int, frame: Frame, scope: Scope) -> Code:
+        """The statements of a block after one that is defined."""
+        stmt = block[index]
+        code, scope = self.seen(stmt.target, block[index + 1 :], scope) if isinstance(stmt, ir.Dot) else ([], scope)
+        return [*code, *self.flow(block, index + 1, frame, scope)]
+
+    def seen(self, local: int, block: ir.Block, scope: Scope) -> tuple[Code, Scope]:
+        """Makes a view of a local that a block looks into more than once."""
+        if looks(local, block) < TWICE:
+            return [], scope
+        name, value = self.make.names.fresh("x"), self.make.read(local, scope)
+        made = node.choose(node.kind_is(value, "dict"), value, node.call("view", value))
+        return [node.let(name, made)], replace(scope, views={**scope.views, local: name})
 
     def hook(self, stmt: ir.Stmt, scope: Scope) -> Code:
         """Tells the trace that a statement is reached, with the values that it has."""
@@ -145,7 +170,7 @@ class Emitter:
         after = scope.maybe(changed([(stmt,)]))
         then = rest(after)
         many, key, value = make.names.fresh("v"), scope.name(stmt.key), scope.name(stmt.value)
-        keyed = is_read(stmt.key, stmt.block)
+        keyed = self.own.reads[stmt.key] > 0
         how = ("ordered_" if is_seen(stmt.block) else "") + ("pairs" if keyed else "values")
         found = node.call(how, make.names.take("k"), source)
         code: Code = [node.let(many, node.call("snapshot", found) if self.own.is_moving(stmt) else found)]
@@ -162,8 +187,11 @@ class Emitter:
         """The body of a loop."""
         outer = self.nest.around
         self.nest.around = (*outer, around)
+        if self.own.is_once(stmt):
+            frame.finish = lambda _: self.nest.out(outer)
         frame.where = self.nest.around
-        code = self.nest.deeper(frame, partial(self.flow, stmt.block, 0, frame, scope.holds(stmt.key, stmt.value)))
+        code, inside = self.seen(stmt.value, stmt.block, scope.holds(stmt.key, stmt.value))
+        code += self.nest.deeper(frame, partial(self.flow, stmt.block, 0, frame, inside))
         self.nest.around = outer
         return code
 
@@ -173,7 +201,7 @@ class Emitter:
         held, view, memory = make.names.fresh("d"), make.names.fresh("q"), make.names.fresh("m")
         value, old = make.read(stmt.value, scope), make.read(stmt.local, scope)
         code: Code = [node.let(held, node.call("overlay", old, make.pool.const(stmt.path), value) if stmt.path else value)]
-        inside = replace(scope if stmt.path else scope.maybe([stmt.local]), view=view, memory=memory)
+        inside = replace(scope if stmt.path else scope.maybe([stmt.local]), views={**scope.views, INPUT: view}, memory=memory)
         inside = replace(inside, input=held) if stmt.local == INPUT else replace(inside, data=held, base=inside.base | {DATA})
         documents = make.read(INPUT, inside), make.read(DATA, inside)
         code.append(node.let(memory, node.call("fork", node.name(scope.memory), *documents, node.name("BLANK"))))

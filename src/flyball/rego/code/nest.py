@@ -88,8 +88,15 @@ class Nest:
                 goal.skip = goal.skip or self.names.fresh("s")
                 code.append(node.let(goal.skip, node.YES))
             goal = goal.parent
-        left = self.around[len(goal.where) :]
+        out = self.out(goal.where)
+        flags, way = out[:-1], out[-1:]
+        return [*code, *flags, *(goal.end(scope) if goal.end else []), *way]
+
+    def out(self, where: tuple[Around, ...]) -> Code:
+        """Leaves all loops and inner functions but these; the last statement is the one that goes."""
+        left = self.around[len(where) :]
+        code: Code = []
         for one in left[1:]:
             one.again = one.again or self.names.fresh("a")
             code.append(node.let(one.again, node.YES))
-        return [*code, *(goal.end(scope) if goal.end else []), *([self.exit()] if left else [])]
+        return [*code, self.exit()] if left else []

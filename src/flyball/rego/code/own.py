@@ -5,6 +5,8 @@ that is added to comes from a Make statement of the right kind is plain. In any 
 was made by this very call.
 """
 
+from collections import Counter
+
 from flyball.rego import ir
 
 MAKERS = {
@@ -13,6 +15,9 @@ MAKERS = {
     ir.ObjectInsertOnce: ir.MakeObject,
     ir.SetAdd: ir.MakeSet,
 }
+
+PRINT = "internal.print"
+LASTING = (*MAKERS, ir.AssignOnce, ir.ResultAdd, ir.ReturnLocal, ir.Break)  # what a later round of a loop may still change, or leaves it
 
 
 class Ownership:
@@ -30,12 +35,25 @@ class Ownership:
             for local in ir.targets(stmt):
                 writers.setdefault(local, set()).add(type(stmt))
         self.plain = all(local not in params and writers.get(local, set()) <= {maker, ir.Reset} for local, maker in adds)
+        self.reads = Counter(one for stmt in self.stmts for one in ir.operands(stmt) if isinstance(one, int))
+        self.reads.update(stmt.target for stmt in self.stmts if isinstance(stmt, ir.AssignOnce))
         self._reach: dict[frozenset[int], frozenset[int]] = {}
 
     def is_moving(self, scan: ir.Scan) -> bool:
         """Whether the block of a scan may add to the very value that is scanned."""
         adds = frozenset(local for stmt in ir.walk((scan.block,)) if (local := ir.mutated(stmt)) is not None)
         return bool(adds) and (not self.plain or scan.source in self._reached(adds))
+
+    def is_once(self, scan: ir.Scan) -> bool:
+        """Whether a scan is over when its block has run to its end once: all that it does is to set a flag, and it would set it again."""
+        if not scan.block or not isinstance(last := scan.block[-1], ir.Assign) or not isinstance(last.source, ir.Const):
+            return False
+        stmts = list(ir.walk((scan.block,)))
+        if any(isinstance(stmt, LASTING) or (isinstance(stmt, ir.Call) and stmt.func == PRINT) for stmt in stmts):
+            return False
+        set_ = {local for stmt in stmts for local in ir.targets(stmt)} | {scan.key, scan.value}
+        inside = Counter(one for stmt in stmts for one in ir.operands(stmt) if one in set_)
+        return all(inside[local] == self.reads[local] for local in set_ - {last.target})
 
     def _reached(self, locals_: frozenset[int]) -> frozenset[int]:
         """The locals that may hold the values of these, or something that they are in, or something in them."""

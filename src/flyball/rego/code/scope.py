@@ -18,17 +18,18 @@ class Scope:
         sure: locals that hold a value here.
         none: locals that are undefined here.
         base: locals that were looked up in data, step by step.
+        views: the Python variables that hold locals as a dict, for those that are looked into more than once.
         kinds: the Python type of locals, where it is known.
-        input, data, view, memory: the Python variables that hold them; `view` is the input as a dict.
+        input, data, memory: the Python variables that hold them.
     """
 
     sure: frozenset[int]
     none: frozenset[int]
     base: frozenset[int] = frozenset({DATA})
     kinds: Mapping[int, str] = field(default_factory=lambda: {DATA: "dict"})
+    views: Mapping[int, str] = field(default_factory=lambda: {INPUT: "q"})
     input: str = "l0"
     data: str = "l1"
-    view: str = "q"
     memory: str = "m"
 
     def name(self, local: int) -> str:
@@ -59,7 +60,8 @@ class Scope:
         """After these may have been changed."""
         lost = frozenset(locals_)
         kinds = {local: kind for local, kind in self.kinds.items() if local not in lost}
-        return replace(self, sure=self.sure - lost, none=self.none - lost, base=self.base - lost, kinds=kinds)
+        views = {local: view for local, view in self.views.items() if local == INPUT or local not in lost}
+        return replace(self, sure=self.sure - lost, none=self.none - lost, base=self.base - lost, kinds=kinds, views=views)
 
     def without(self, local: int) -> "Scope":
         """After this was made undefined."""
@@ -71,11 +73,12 @@ class Scope:
         then, one = self.maybe([local]), {local}
         kinds = {**then.kinds, **({local: outer.kinds[local]} if local in outer.kinds else {})}
         sure, none, base = then.sure | one & outer.sure, then.none | one & outer.none, then.base | one & outer.base
-        return replace(then, sure=sure, none=none, base=base, kinds=kinds)
+        return replace(then, sure=sure, none=none, base=base, kinds=kinds, views={**then.views, INPUT: outer.views[INPUT]})
 
     def knows(self, other: "Scope") -> "Scope":
         """This point's documents with what is known at another."""
-        return replace(self, sure=other.sure, none=other.none, base=other.base, kinds=other.kinds)
+        views = {**other.views, INPUT: self.views[INPUT]}
+        return replace(self, sure=other.sure, none=other.none, base=other.base, kinds=other.kinds, views=views)
 
 
 @dataclass(slots=True)
@@ -151,13 +154,22 @@ def fails(stmt: ir.Stmt) -> bool:
 
 
 def is_seen(block: ir.Block) -> bool:
-    """Whether the order in which a block is run for members can be seen."""
+    """Whether the order in which a block is run for members can be seen: in an array from outside the block, in results, in print."""
+    stmts = list(ir.walk((block,)))
+    own = {stmt.target for stmt in stmts if isinstance(stmt, ir.MakeArray)}
     return any(
-        isinstance(stmt, ir.ArrayAppend | ir.ResultAdd) or (isinstance(stmt, ir.Call) and stmt.func == "internal.print")
-        for stmt in ir.walk((block,))
+        (isinstance(stmt, ir.ArrayAppend) and stmt.array not in own)
+        or isinstance(stmt, ir.ResultAdd)
+        or (isinstance(stmt, ir.Call) and stmt.func == "internal.print")
+        for stmt in stmts
     )
 
 
-def is_read(local: int, block: ir.Block) -> bool:
-    """Whether a block reads a local."""
-    return any(local in ir.operands(stmt) for stmt in ir.walk((block,)))
+def looks(local: int, block: ir.Block) -> int:
+    """How often a block looks for a text in a local, where a dict says all that there is to find."""
+    return sum(isinstance(stmt, ir.Dot) and stmt.source == local and is_name(stmt.key) for stmt in ir.walk((block,)))
+
+
+def is_name(operand: ir.Operand) -> bool:
+    """Whether an operand is a text that can be no place in an array."""
+    return isinstance(operand, ir.Const) and type(operand.value) is str and not operand.value.isdigit()

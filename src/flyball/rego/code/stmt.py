@@ -9,7 +9,7 @@ from flyball.rego import ir
 from flyball.rego.code import node
 from flyball.rego.code.node import Code
 from flyball.rego.code.pool import Names, Pool
-from flyball.rego.code.scope import INPUT, Scope
+from flyball.rego.code.scope import Scope, is_name
 from flyball.rego.value import equal
 
 KINDS: Final = {"array": "list", "object": "dict", "set": "Set"}
@@ -131,10 +131,11 @@ def _assign_once(make: Maker, stmt: ir.AssignOnce, scope: Scope) -> Step:
 
 def _dot(make: Maker, stmt: ir.Dot, scope: Scope) -> Step:
     if isinstance(stmt.source, int) and stmt.source in scope.none:
-        return Step([], NOT, scope)
+        return Step([node.let(scope.name(stmt.target), node.name("U"))], NOT, scope)
     based, name = stmt.source in scope.base, make.read(stmt.key, scope)
-    if is_text(stmt.key) and stmt.source == INPUT:
-        value = node.method(make.names.take(scope.view), "get", name, node.name("U"))
+    view = scope.views.get(stmt.source) if is_name(stmt.key) and isinstance(stmt.source, int) else None
+    if view:
+        value = node.method(make.names.take(view), "get", name, node.name("U"))
     else:
         source = make.read(stmt.source, scope)
         slow = node.call("base_dot" if based else "dot", source, name)
