@@ -4,6 +4,7 @@ import ast
 import builtins
 import contextlib
 import json
+import sys
 import threading
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from flyball import rego
 from flyball.rego import UNDEFINED, Limits, OverLimit, RegoError, World, code, compile_plan, compile_query, ir
+from flyball.rego.aside import aside
 from flyball.rego.policy import Policy
 from flyball.rego.value import Set, equal, plain
 
@@ -206,6 +208,16 @@ def test_threads_share_a_policy() -> None:
     for thread in threads:
         thread.join()
     assert found == {number: [number * (number + 1) // 2] * 50 for number in range(1, 9)}
+
+
+def test_turns_are_short_while_something_is_compiled_and_as_before_after_it() -> None:
+    before = sys.getswitchinterval()
+    with aside():
+        assert sys.getswitchinterval() < before
+        with pytest.raises(RegoError), aside():
+            rego.compile({MODULE: "nonsense"})
+        assert sys.getswitchinterval() < before
+    assert sys.getswitchinterval() == before
 
 
 # ---- injection

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from flyball.rego import ir
+from flyball.rego.aside import aside
 from flyball.rego.builtin import World
 from flyball.rego.code import Compiled, generate
 from flyball.rego.error import NOWHERE, Fault, Mistake, OverLimit, Refused
@@ -175,22 +176,25 @@ def compile(  # noqa: A001 - it is called as `rego.compile`
     Raises:
         Refused: the set has mistakes; it holds all that were found.
     """
-    parsed = parse(modules)
-    named = [_path(one) for one in entrypoints] or every(parsed)
-    program = build(parsed, named, schema=schema)
-    return Policy(program, digest(dict(modules), sorted(named), strict), strict=strict, limits=limits)
+    with aside():
+        parsed = parse(modules)
+        named = [_path(one) for one in entrypoints] or every(parsed)
+        program = build(parsed, named, schema=schema)
+        return Policy(program, digest(dict(modules), sorted(named), strict), strict=strict, limits=limits)
 
 
 def compile_query(modules: Mapping[str, str], query: str, *, strict: bool = False, limits: Limits = DEFAULT) -> Policy:
     """A query over a set of files, as the entrypoint `eval`: a list with an object of the query's variables for every answer."""
-    program = build(parse(modules), query=parse_body("query", query))
-    return Policy(program, digest(dict(modules), query, strict), strict=strict, limits=limits)
+    with aside():
+        program = build(parse(modules), query=parse_body("query", query))
+        return Policy(program, digest(dict(modules), query, strict), strict=strict, limits=limits)
 
 
 def compile_plan(plan: Mapping[str, Any] | bytes, *, strict: bool = False, limits: Limits = DEFAULT) -> Policy:
     """The policy that OPA made into a plan (`opa build -t plan`, plan.json). Raises Refused."""
-    whole = parsed_plan(plan)
-    return Policy(read(whole), digest(whole, strict), strict=strict, limits=limits)
+    with aside():
+        whole = parsed_plan(plan)
+        return Policy(read(whole), digest(whole, strict), strict=strict, limits=limits)
 
 
 def parse(modules: Mapping[str, str]) -> list[Module]:
