@@ -351,7 +351,8 @@ def test_the_digest_tells_what_decides() -> None:
 
 def test_a_query_gives_its_variables() -> None:
     policy = compile_query({MODULE: "package a\np := {1, 2}"}, "some x in data.a.p; y := x + 1")
-    assert policy.results("eval") == [{"x": 1, "y": 2}, {"x": 2, "y": 3}]
+    assert policy.eval("eval") == policy.results("eval") == [{"x": 1, "y": 2}, {"x": 2, "y": 3}]
+    assert policy.explain("eval").result == policy.eval("eval")
 
 
 def test_an_error_of_a_builtin_is_undefined_unless_strict() -> None:

@@ -17,7 +17,7 @@ from flyball.rego.code import Compiled, generate
 from flyball.rego.error import NOWHERE, Fault, Mistake, OverLimit, Refused
 from flyball.rego.front import parse_body, parse_module
 from flyball.rego.limit import NOW, Limits, Meter
-from flyball.rego.planner import build
+from flyball.rego.planner import QUERY, build
 from flyball.rego.read import parsed_plan, read
 from flyball.rego.run import Memory, view
 from flyball.rego.trace import Recorder, Trace, lines
@@ -60,13 +60,12 @@ class Policy:
         data: Mapping[str, Value] = EMPTY,
         world: World | None = None,
     ) -> Value:
-        """What the entrypoint says of this input and data, or `UNDEFINED`.
+        """What the entrypoint says of this input and data, or `UNDEFINED`; of a query (`eval`), the list of its answers.
 
         `input` and `data` are values as `json.loads` gives them; they are neither copied nor changed. Raises Fault: Conflict, BuiltinFault
         (only when compiled strict), OverLimit.
         """
-        found = self.results(entrypoint, input, data, world)
-        return found[0].get(RESULT, UNDEFINED) if found else UNDEFINED
+        return answer(self.results(entrypoint, input, data, world), entrypoint)
 
     def results(
         self,
@@ -93,7 +92,7 @@ class Policy:
         recorder, result, fault = Recorder(self._traced.charts), UNDEFINED, ""
         try:
             found = self._asked(self._traced, entrypoint, (input, data), world, recorder)
-            result = found[0].get(RESULT, UNDEFINED) if found else UNDEFINED
+            result = answer(found, entrypoint)
         except Fault as ended:
             fault = f"{ended.code}: {ended.what}"
         return Trace(
@@ -132,6 +131,13 @@ class Policy:
         finally:
             NOW.meter = outer
         return found
+
+
+def answer(results: list[Value], entrypoint: str) -> Value:
+    """The answer that a plan's results are: of a query all of them, else the first one's `result`."""
+    if entrypoint == QUERY:
+        return results
+    return results[0].get(RESULT, UNDEFINED) if results else UNDEFINED
 
 
 def measure(value: Value, limits: Limits) -> None:
