@@ -17,7 +17,7 @@ cover := --cov=flyball.model --cov=flyball.rules --cov=flyball.core --cov-branch
 workers := $(if $(WORKERS),-n $(WORKERS) --dist loadfile)
 
 help: ## List the verbs
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 demo: ## Three real incidents on this machine, from alert to proof (YES=1 PORT=n PROMETHEUS=1)
 	@tools/venv

@@ -4,6 +4,7 @@ import ast
 import builtins
 import contextlib
 import json
+import sys
 import threading
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from flyball import rego
 from flyball.rego import UNDEFINED, Limits, OverLimit, RegoError, World, code, compile_plan, compile_query, ir
+from flyball.rego.aside import aside
 from flyball.rego.policy import Policy
 from flyball.rego.value import Set, equal, plain
 
@@ -208,6 +210,16 @@ def test_threads_share_a_policy() -> None:
     assert found == {number: [number * (number + 1) // 2] * 50 for number in range(1, 9)}
 
 
+def test_turns_are_short_while_something_is_compiled_and_as_before_after_it() -> None:
+    before = sys.getswitchinterval()
+    with aside():
+        assert sys.getswitchinterval() < before
+        with pytest.raises(RegoError), aside():
+            rego.compile({MODULE: "nonsense"})
+        assert sys.getswitchinterval() < before
+    assert sys.getswitchinterval() == before
+
+
 # ---- injection
 
 
@@ -339,7 +351,8 @@ def test_the_digest_tells_what_decides() -> None:
 
 def test_a_query_gives_its_variables() -> None:
     policy = compile_query({MODULE: "package a\np := {1, 2}"}, "some x in data.a.p; y := x + 1")
-    assert policy.results("eval") == [{"x": 1, "y": 2}, {"x": 2, "y": 3}]
+    assert policy.eval("eval") == policy.results("eval") == [{"x": 1, "y": 2}, {"x": 2, "y": 3}]
+    assert policy.explain("eval").result == policy.eval("eval")
 
 
 def test_an_error_of_a_builtin_is_undefined_unless_strict() -> None:

@@ -11,12 +11,13 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from flyball.rego import ir
+from flyball.rego.aside import aside
 from flyball.rego.builtin import World
 from flyball.rego.code import Compiled, generate
 from flyball.rego.error import NOWHERE, Fault, Mistake, OverLimit, Refused
 from flyball.rego.front import parse_body, parse_module
 from flyball.rego.limit import NOW, Limits, Meter
-from flyball.rego.planner import build
+from flyball.rego.planner import QUERY, build
 from flyball.rego.read import parsed_plan, read
 from flyball.rego.run import Memory, view
 from flyball.rego.trace import Recorder, Trace, lines
@@ -59,13 +60,12 @@ class Policy:
         data: Mapping[str, Value] = EMPTY,
         world: World | None = None,
     ) -> Value:
-        """What the entrypoint says of this input and data, or `UNDEFINED`.
+        """What the entrypoint says of this input and data, or `UNDEFINED`; of a query (`eval`), the list of its answers.
 
         `input` and `data` are values as `json.loads` gives them; they are neither copied nor changed. Raises Fault: Conflict, BuiltinFault
         (only when compiled strict), OverLimit.
         """
-        found = self.results(entrypoint, input, data, world)
-        return found[0].get(RESULT, UNDEFINED) if found else UNDEFINED
+        return answer(self.results(entrypoint, input, data, world), entrypoint)
 
     def results(
         self,
@@ -92,7 +92,7 @@ class Policy:
         recorder, result, fault = Recorder(self._traced.charts), UNDEFINED, ""
         try:
             found = self._asked(self._traced, entrypoint, (input, data), world, recorder)
-            result = found[0].get(RESULT, UNDEFINED) if found else UNDEFINED
+            result = answer(found, entrypoint)
         except Fault as ended:
             fault = f"{ended.code}: {ended.what}"
         return Trace(
@@ -131,6 +131,13 @@ class Policy:
         finally:
             NOW.meter = outer
         return found
+
+
+def answer(results: list[Value], entrypoint: str) -> Value:
+    """The answer that a plan's results are: of a query all of them, else the first one's `result`."""
+    if entrypoint == QUERY:
+        return results
+    return results[0].get(RESULT, UNDEFINED) if results else UNDEFINED
 
 
 def measure(value: Value, limits: Limits) -> None:
@@ -175,22 +182,25 @@ def compile(  # noqa: A001 - it is called as `rego.compile`
     Raises:
         Refused: the set has mistakes; it holds all that were found.
     """
-    parsed = parse(modules)
-    named = [_path(one) for one in entrypoints] or every(parsed)
-    program = build(parsed, named, schema=schema)
-    return Policy(program, digest(dict(modules), sorted(named), strict), strict=strict, limits=limits)
+    with aside():
+        parsed = parse(modules)
+        named = [_path(one) for one in entrypoints] or every(parsed)
+        program = build(parsed, named, schema=schema)
+        return Policy(program, digest(dict(modules), sorted(named), strict), strict=strict, limits=limits)
 
 
 def compile_query(modules: Mapping[str, str], query: str, *, strict: bool = False, limits: Limits = DEFAULT) -> Policy:
     """A query over a set of files, as the entrypoint `eval`: a list with an object of the query's variables for every answer."""
-    program = build(parse(modules), query=parse_body("query", query))
-    return Policy(program, digest(dict(modules), query, strict), strict=strict, limits=limits)
+    with aside():
+        program = build(parse(modules), query=parse_body("query", query))
+        return Policy(program, digest(dict(modules), query, strict), strict=strict, limits=limits)
 
 
 def compile_plan(plan: Mapping[str, Any] | bytes, *, strict: bool = False, limits: Limits = DEFAULT) -> Policy:
     """The policy that OPA made into a plan (`opa build -t plan`, plan.json). Raises Refused."""
-    whole = parsed_plan(plan)
-    return Policy(read(whole), digest(whole, strict), strict=strict, limits=limits)
+    with aside():
+        whole = parsed_plan(plan)
+        return Policy(read(whole), digest(whole, strict), strict=strict, limits=limits)
 
 
 def parse(modules: Mapping[str, str]) -> list[Module]:

@@ -65,7 +65,7 @@ class Emitter:
             code = rest(scope)
         for block, known in reversed(before):
             frame = Frame(parent, self.nest.around, followed=bool(code))
-            code = self.skipping(frame, self.flow(block, 0, frame, known), code)
+            code = skipping(frame, self.flow(block, 0, frame, known), code)
         return code
 
     def past(self, block: ir.Block, scope: Scope) -> Scope:
@@ -79,13 +79,6 @@ class Emitter:
     def after(self, blocks: tuple[ir.Block, ...], parent: Frame, scope: Scope, rest: Rest, known: Scope) -> Code:
         """What comes after a block, written where its end is reached."""
         return self.chain(blocks, parent, scope.knows(known), rest)
-
-    def skipping(self, frame: Frame, code: Code, then: Code) -> Code:
-        """A block and what follows it, unless something in the block skips it."""
-        if not frame.skip:
-            return [*code, *then]
-        test = node.no(node.name(frame.skip))
-        return [node.let(frame.skip, node.NO), *code, *([node.when(test, then)] if then else [])]
 
     def flow(self, block: ir.Block, start: int, frame: Frame, scope: Scope) -> Code:
         """The statements of a block from one on."""
@@ -105,7 +98,7 @@ class Emitter:
                 return [*code, *self.nest.leap(frame, 0, scope)]
             if step.test is not None:
                 then = self.nest.deeper(frame, partial(self.onward, block, index, frame, step.scope))
-                return [*code, *self.split(step.test, then, self.nest.leap(frame, 0, scope.maybe(ir.targets(stmt))))]
+                return [*code, *split(step.test, then, self.nest.leap(frame, 0, scope.maybe(ir.targets(stmt))))]
             scope = step.scope
         return [*code, *(frame.finish(scope) if frame.finish else self.nest.leap(frame, 0, scope))]
 
@@ -136,12 +129,6 @@ class Emitter:
             return self.caller.step(self.make, stmt, scope)
         return self.make.step(stmt, scope)
 
-    def split(self, test: ast.expr, then: Code, otherwise: Code) -> Code:
-        """`if test: then else: otherwise`, as short as possible."""
-        if then:
-            return [node.when(test, then, otherwise)]
-        return [node.when(node.no(test), otherwise)] if otherwise else []
-
     def within(self, block: ir.Block, index: int, frame: Frame, scope: Scope) -> Code:
         """A statement with blocks, and everything after it."""
         stmt = block[index]
@@ -152,7 +139,7 @@ class Emitter:
             then = rest(scope.maybe(changed([stmt.block])))
             inner = Frame(frame, self.nest.around, skip=self.make.names.fresh("s"), followed=True)
             inner.finish = lambda _: [node.let(inner.skip, node.YES)]
-            return self.skipping(inner, self.flow(stmt.block, 0, inner, scope), then)
+            return skipping(inner, self.flow(stmt.block, 0, inner, scope), then)
         if isinstance(stmt, ir.With):
             return self.override(stmt, frame, scope, rest)
         return self.scan(cast("ir.Scan", stmt), frame, scope, rest)
@@ -181,7 +168,7 @@ class Emitter:
         looped = node.loop([key, value] if keyed else [value], node.name(many), body)
         rounds = [*self.nest.opened(around), looped, *self.nest.closed(around)]
         defined = node.differ(node.name(many), node.name("U"))
-        return [*code, *self.split(defined, self.skipping(inner, rounds, then), self.nest.leap(frame, 0, scope))]
+        return [*code, *split(defined, skipping(inner, rounds, then), self.nest.leap(frame, 0, scope))]
 
     def looped(self, stmt: ir.Scan, around: Around, frame: Frame, scope: Scope) -> Code:
         """The body of a loop."""
@@ -208,3 +195,18 @@ class Emitter:
         code.append(node.let(view, node.item(node.name(memory), node.const(VIEW))))
         inner = Frame(frame, self.nest.around, clear=True, finish=lambda known: rest(known.restored(stmt.local, scope)))
         return [*code, *self.flow(stmt.block, 0, inner, inside)]
+
+
+def skipping(frame: Frame, code: Code, then: Code) -> Code:
+    """A block and what follows it, unless something in the block skips it."""
+    if not frame.skip:
+        return [*code, *then]
+    test = node.no(node.name(frame.skip))
+    return [node.let(frame.skip, node.NO), *code, *([node.when(test, then)] if then else [])]
+
+
+def split(test: ast.expr, then: Code, otherwise: Code) -> Code:
+    """`if test: then else: otherwise`, as short as possible."""
+    if then:
+        return [node.when(test, then, otherwise)]
+    return [node.when(node.no(test), otherwise)] if otherwise else []
