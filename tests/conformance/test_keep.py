@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from flyball.backends.sandbox import BoxRefused, BwrapBox, LandlockBox, RefusingBox
-from flyball.backends.sandbox.keep import KEPT_S, Keep
+from flyball.backends.sandbox.keep import KEPT_S, Keep, _locked
 from flyball.model.action import Seen
 from flyball.model.box import Mount, Ran, Run
 from live import until
@@ -169,6 +169,7 @@ async def test_what_may_not_run_is_refused_before_a_folder_is_made(gate: Gate) -
 async def test_old_runs_are_removed_and_young_ones_kept(gate: Gate) -> None:
     for name in ("old", "young", "last"):
         if name == "last":
+            until(lambda: not _locked(gate.runs / "old"), 10, "the end of the old run's runner")
             long_ago = (gate.runs / "old" / "end").stat().st_mtime - KEPT_S - 100
             os.utime(gate.runs / "old" / "end", (long_ago, long_ago))
         await gate.keep.begin(name, gate.run("true"))
