@@ -14,6 +14,7 @@ import re
 import resource
 import signal
 import subprocess
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
@@ -338,7 +339,7 @@ async def spawn(start: Start, run: Run, note: Tap) -> Ended:
         )
 
 
-class Walls:
+class Walls(ABC):
     """What the levels share: a run is checked, started and read. Each says how: `check`, `start`, `verdict`."""
 
     level: Level
@@ -347,13 +348,13 @@ class Walls:
         """Refuse a run that this level may not run. Raises BoxRefused."""
         check(run)
 
+    @abstractmethod
     def start(self, run: Run, note: int) -> Start:
         """Give the host argv of a run; what the first process says about it goes to the descriptor `note`. Raises BoxRefused."""
-        raise NotImplementedError
 
+    @abstractmethod
     def verdict(self, run: Run, ended: Ended) -> tuple[int | None, int | None]:
         """Give (code, signal) of a run that was not out of time. Raises BoxRefused where it never began."""
-        raise NotImplementedError
 
     async def run(self, run: Run) -> Ran:
         """Run one argv vector; every process of it is dead when this returns or is cancelled.
