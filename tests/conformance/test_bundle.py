@@ -142,6 +142,7 @@ def test_a_public_key_is_no_secret(keys: tuple[Seal, Seal]) -> None:
         (packed({".manifest": b'{"roots": "a"}'}), "roots is no list of texts"),
         (packed({"data.json": b'{"a": 1}', "a/data.json": b'{"b": 1}'}), "two of its documents disagree at `a`"),
     ],
+    ids=lambda given: given if isinstance(given, str) else "",  # what is packed holds the time
 )
 def test_what_is_no_bundle_is_refused(raw: bytes, why: str) -> None:
     with pytest.raises(BadInput) as refused:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from flyball import rego
 from flyball.rego import gate
 from flyball.rego.error import Refused
 from flyball.rego.front import parse_module
@@ -630,3 +631,30 @@ def test_what_a_schema_requires_is_no_trap(path: str, warned: bool) -> None:
     schema = {"properties": {"user": {"$ref": "#/$defs/user"}}, "required": ["user"], "oneOf": [one, other], "$defs": {"user": user}}
     warnings = gate.check([module(f'p if not startswith(input.{path}, "a")')], schema).warnings
     assert bool(warnings) == warned
+
+
+_LONG = "".join(f"\tinput.x{number} == {number}\n" for number in range(201))
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (f"p if {{\n{_LONG}}}\n", "the body has 201 lines, and 200 is the most"),
+        (f"p := 1 if {{\n\tinput.y\n}} else := 2 if {{\n{_LONG}}}\n", "the body has 201 lines, and 200 is the most"),
+        (f"p if {{\n\tevery y in input.ys {{\n\t\ty\n{_LONG}\t}}\n}}\n", "the body has 202 lines, and 200 is the most"),
+        (f"p := [1 |\n{_LONG}]\n", "the body has 201 lines, and 200 is the most"),
+        (f"p := input{'.a' * 251}\n", "the reference has 251 steps, and 250 is the most"),
+        ("p if input.x\n" * 20_001, "the set has 20001 rules, and 20000 is the most"),
+    ],
+)
+def test_what_would_take_too_long_to_check_is_refused_first(text: str, what: str) -> None:
+    with pytest.raises(Refused) as refused:
+        rego.compile({"a.rego": f"package a\n\n{text}"}, entrypoints=["a/p"])
+    assert [one.what for one in refused.value.mistakes] == [what]
+    assert all(one.fix for one in refused.value.mistakes)
+
+
+def test_what_is_just_small_enough_is_taken() -> None:
+    body = "".join(f"\tinput.x{number} == {number}\n" for number in range(200))
+    found = rego.compile({"a.rego": f"package a\n\np if {{\n{body}}}\n"}, entrypoints=["a/p"])
+    assert found.eval("a/p", {f"x{number}": number for number in range(200)}) is True

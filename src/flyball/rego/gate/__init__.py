@@ -1,14 +1,14 @@
 """The gate: refuses what OPA's compiler refuses, and orders what it lets through for the planner.
 
-The stages, one file each: `name` (what each name means), `metadata` (rego.metadata calls), `call` (what is called), `safety` (variables are
-bound when they are needed), `recursion`, `conflict` (rules beside each other), `kind` (types), `lint` (warnings). A stage runs only if the
-ones before found no mistake: what it would say else is a consequence.
+The stages, one file each: `size` (what is too large), `name` (what each name means), `metadata` (rego.metadata calls), `call` (what is
+called), `safety` (variables are bound when they are needed), `recursion`, `conflict` (rules beside each other), `kind` (types), `lint`
+(warnings). A stage runs only if the ones before found no mistake: what it would say else is a consequence.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flyball.rego.gate import call, conflict, kind, lint, metadata, name, recursion, safety
+from flyball.rego.gate import call, conflict, kind, lint, metadata, name, recursion, safety, size
 from flyball.rego.gate.note import Checked, Notes
 from flyball.rego.gate.trie import Node, plant
 from flyball.rego.metadata import redeclared
@@ -24,6 +24,8 @@ def check(modules: Sequence[Module], schema: Mapping[str, Any] | None = None) ->
         Refused: the set has mistakes; it holds all that the stage found, in all modules.
     """
     notes = Notes(redeclared(modules))
+    size.check(modules, notes)
+    notes.settle()
     rules = name.resolve(modules, notes)
     notes.settle()
     packages = frozenset(module.package for module in modules)
