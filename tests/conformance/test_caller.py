@@ -2,7 +2,7 @@ import asyncio
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -20,16 +20,15 @@ Server = Callable[[bytes], bytes]
 async def serving(answer: Server, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """A server that answers each call's head with raw bytes and hangs up."""
 
+    calls: set[asyncio.Task[None] | None] = set()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        calls.add(asyncio.current_task())
+        with suppress(asyncio.IncompleteReadError, OSError), closing(writer):  # the client may say nothing, or be gone
             head = await reader.readuntil(b"\r\n\r\n")
-        except asyncio.IncompleteReadError:  # the client said nothing
-            writer.close()
-            return
-        length = next((int(row.split(b":")[1]) for row in head.split(b"\r\n") if row.lower().startswith(b"content-length")), 0)
-        writer.write(answer(head + await reader.readexactly(length)))
-        await writer.drain()
-        writer.close()
+            length = next((int(row.split(b":")[1]) for row in head.split(b"\r\n") if row.lower().startswith(b"content-length")), 0)
+            writer.write(answer(head + await reader.readexactly(length)))
+            await writer.drain()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
     try:
@@ -37,6 +36,7 @@ async def serving(answer: Server, context: ssl.SSLContext | None = None) -> Asyn
     finally:
         server.close()
         await server.wait_closed()
+        await asyncio.gather(*(one for one in calls if one))
 
 
 def get(port: int, path: str = "/", **more: object) -> Awaitable[object]:
@@ -114,17 +114,17 @@ async def test_nobody_listens_and_nobody_answers() -> None:
     assert got.status == 0
     assert got.error.startswith("cannot connect")
 
+    over = asyncio.Event()
+
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        with suppress(OSError), closing(writer):
             await reader.read()
-        except ConnectionResetError:
-            pass
-        finally:
-            writer.close()
+        over.set()
 
     server = await asyncio.start_server(hang, "127.0.0.1", 0)
     async with server:
         got = await get(server.sockets[0].getsockname()[1], timeout_s=0.2)
+    await over.wait()
     assert got.error == "no answer within 0.2 s"
 
 

@@ -145,8 +145,7 @@ async def test_what_is_called_off_ends(home: Path) -> None:
     recipe = await KIND.plan(hold)
     await KIND.do(hold, recipe)
     await KIND.end(hold, recipe)
-    outcome = await KIND.probe(hold, recipe)
-    assert isinstance(outcome, Outcome)
+    outcome = await ended(hold, recipe)
     assert outcome.error == "reindex ended with signal 15"
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 _MESSAGE = re.compile(r"\(errormsg \d+:([^\n)]*)")
-PATIENCE_S = 20
+PATIENCE_S = 3
 
 
 class Rival:

@@ -633,16 +633,16 @@ def test_what_a_schema_requires_is_no_trap(path: str, warned: bool) -> None:
     assert bool(warnings) == warned
 
 
-_LONG = "".join(f"\tinput.x{number} == {number}\n" for number in range(201))
+_LONG = "".join(f"\tinput.x{number} == {number}\n" for number in range(401))
 
 
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        (f"p if {{\n{_LONG}}}\n", "the body has 201 lines, and 200 is the most"),
-        (f"p := 1 if {{\n\tinput.y\n}} else := 2 if {{\n{_LONG}}}\n", "the body has 201 lines, and 200 is the most"),
-        (f"p if {{\n\tevery y in input.ys {{\n\t\ty\n{_LONG}\t}}\n}}\n", "the body has 202 lines, and 200 is the most"),
-        (f"p := [1 |\n{_LONG}]\n", "the body has 201 lines, and 200 is the most"),
+        (f"p if {{\n{_LONG}}}\n", "the body has 401 lines, and 400 is the most"),
+        (f"p := 1 if {{\n\tinput.y\n}} else := 2 if {{\n{_LONG}}}\n", "the body has 401 lines, and 400 is the most"),
+        (f"p if {{\n\tevery y in input.ys {{\n\t\ty\n{_LONG}\t}}\n}}\n", "the body has 402 lines, and 400 is the most"),
+        (f"p := [1 |\n{_LONG}]\n", "the body has 401 lines, and 400 is the most"),
         (f"p := input{'.a' * 251}\n", "the reference has 251 steps, and 250 is the most"),
         ("p if input.x\n" * 20_001, "the set has 20001 rules, and 20000 is the most"),
     ],
@@ -655,6 +655,6 @@ def test_what_would_take_too_long_to_check_is_refused_first(text: str, what: str
 
 
 def test_what_is_just_small_enough_is_taken() -> None:
-    body = "".join(f"\tinput.x{number} == {number}\n" for number in range(200))
+    body = "".join(f"\tinput.x{number} == {number}\n" for number in range(400))
     found = rego.compile({"a.rego": f"package a\n\np if {{\n{body}}}\n"}, entrypoints=["a/p"])
-    assert found.eval("a/p", {f"x{number}": number for number in range(200)}) is True
+    assert found.eval("a/p", {f"x{number}": number for number in range(400)}) is True

@@ -29,6 +29,7 @@ from flyball.ports import Box
 
 KEPT_S = 30 * 86_400.0  # how long the folder of a run that ended is kept
 TAIL = 65_536  # bytes of what it said that a run's end is told with
+LOOK_S = 0.01
 GRACE_S = 5.0  # between the request to end a run and its end
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 
@@ -89,7 +90,10 @@ class Keep:
                 stack.callback(loop.remove_reader, fd)
                 signal.pidfd_send_signal(fd, signal.SIGTERM)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(gone.wait(), GRACE_S)
+                    async with asyncio.timeout(GRACE_S):
+                        await gone.wait()
+                        while _locked(place):  # noqa: ASYNC110 - a child that it had just forked may hold the lock a moment longer
+                            await asyncio.sleep(LOOK_S)
 
     def _mine(self, what: str) -> None:
         if not self._held():

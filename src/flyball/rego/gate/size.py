@@ -10,7 +10,7 @@ from flyball.rego.gate.note import COMPILE, Notes
 from flyball.rego.gate.walk import all_terms
 from flyball.rego.tree import Body, Comprehension, Every, Module, Ref, Rule
 
-LINES: Final = 200  # of one body
+LINES: Final = 400  # of one body
 STEPS: Final = 250  # of one reference
 RULES: Final = 20_000  # of a set
 
