@@ -7,6 +7,7 @@ lives, and the program dies with it. SIGTERM ends the program; so does the time 
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -18,6 +19,8 @@ from types import FrameType
 
 _END_BYTES = 512  # set aside at the beginning, so that a full disk cannot keep the end from being told
 _CHUNK = 65_536
+_AGAIN_S = 0.1
+_PR_SET_CHILD_SUBREAPER = 36
 _ASKED = {signal.SIGTERM: "asked", signal.SIGALRM: "time"}
 
 
@@ -68,6 +71,12 @@ class Runner:
         if self._child is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._child.pid, signal.SIGKILL)
+            for pid in _orphans():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            signal.setitimer(
+                signal.ITIMER_REAL, _AGAIN_S
+            )  # a box that is just being built may leave a child behind: again until it is silent
 
     def _copy(self, most: int) -> int:
         """Copy the first `most` bytes of what the program says, and throw the rest away; gives how many it said."""
@@ -83,6 +92,14 @@ class Runner:
             except OSError:  # a full disk: what it says from here on is lost, and told as cut
                 most = 0
         return said
+
+
+def _orphans() -> list[int]:
+    """What is left of a box whose first process was killed before the others were tied to it: `main` has them handed to this process."""
+    try:
+        return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+    except OSError:  # a kernel without that file
+        return []
 
 
 def _durably(name: str, text: str) -> None:
@@ -103,6 +120,7 @@ def main(fd: int) -> None:
     os.chdir(plan["place"])
     begins, waiting = os.pipe()
     if os.fork() == 0:  # the server waits for the first process only: it never becomes a zombie of the server's
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         Runner(plan).run(waiting)
     else:
         os.close(waiting)
