@@ -47,6 +47,7 @@ GREEN, RED = "bench.noop", "bench.red"
 PAYLOAD = "x" * 200  # bytes, as much as a bare step of an opponent returns
 DAY_S = 86_400.0
 PLENTY = 10**9
+TARGETS = 64
 
 ARGS: Doc = {
     "type": "object",
@@ -163,11 +164,14 @@ class NoExporter(SpanExporter):
         return SpanExportResult.SUCCESS
 
 
-def proposal(kind: str = GREEN) -> Proposal:
+def target(number: int) -> str:
+    """Name what a session works on: a change leases it, so that sessions with one target between them would wait for each other."""
+    return f"web-{number % TARGETS}"
+
+
+def proposal(kind: str = GREEN, on: str = "web-0") -> Proposal:
     """Give the action of the bench as a proposal."""
-    return Proposal(
-        kind=kind, target="web", args={"service": "web"}, purpose=Purpose.FIX, why=PAYLOAD, confidence=0.9, hypothesis="the bench"
-    )
+    return Proposal(kind=kind, target=on, args={"service": on}, purpose=Purpose.FIX, why=PAYLOAD, confidence=0.9, hypothesis="the bench")
 
 
 def policies(folder: Path) -> Path:
@@ -190,13 +194,14 @@ def policies(folder: Path) -> Path:
 
 def rules() -> Rules:
     """Give settings under which nothing is scarce: what is measured is asking, not waiting."""
+    catalogue = {name: Target(name=name, env="prod") for name in map(target, range(TARGETS))}
     agent = Agent(
         name=AGENT,
         role="remediate",
         brain="one",
         owner="person:owner",
         kinds=(GREEN, RED),
-        targets=("web",),
+        targets=tuple(catalogue),
         envs=("prod",),
         max_steps=PLENTY,
         max_s=DAY_S,
@@ -204,7 +209,7 @@ def rules() -> Rules:
         budget_micros=PLENTY,
     )
     return Rules(
-        catalogue={"web": Target(name="web", env="prod")},
+        catalogue=catalogue,
         agents={AGENT: agent},
         routes={"": AGENT},
         rates=Rates(default=(1e6, 1e-6)),
@@ -215,10 +220,11 @@ def rules() -> Rules:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """One session with the key of its agent."""
+    """One session, the key of its agent, and the body of the action that it does, as a client posts it."""
 
     session: Session
     key: str
+    said: Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -235,6 +241,7 @@ class Desk:
     async def seat(self) -> Seat:
         """Open a session for an agent outside, with a grant and a key of its own."""
         house, clock = self.house, self.house.plugs.clock
+        on = target(len(self.seats))
         name, grant_id = SessionId(clock.new_id("s-")), GrantId(clock.new_id("g"))
         agent, now = house.plugs.rules.agents[AGENT], clock.now()
         grant = Grant(
@@ -242,7 +249,7 @@ class Desk:
             agent=AGENT,
             session=name,
             kinds=agent.kinds,
-            targets=agent.targets,
+            targets=(on,),
             envs=agent.envs,
             ceiling=agent.ceiling,
             uses=PLENTY,
@@ -251,7 +258,7 @@ class Desk:
             expires_at=now + DAY_S,
         )
         session = Session(
-            id=name, key=name, title=name, agent=AGENT, target="web", trigger="bench", phase=Phase.PARKED, epoch=1, opened_at=now,
+            id=name, key=name, title=name, agent=AGENT, target=on, trigger="bench", phase=Phase.PARKED, epoch=1, opened_at=now,
             grant=grant_id, observer_grant=grant_id,
         )  # fmt: skip
         entry = Entry(name="session.opened", who="service:bench", session=name)
@@ -263,7 +270,7 @@ class Desk:
         text, key = await house.keys.mint(principal, ("act",), ttl_s=DAY_S, by="service:bench", grant=grant)
         who = Who(principal=principal, key=key, origin="bench")
         house.sessions.adopt(session, (who, who))
-        made = Seat(session=session, key=text)
+        made = Seat(session=session, key=text, said=said(on))
         self.seats.append(made)
         return made
 
@@ -274,9 +281,9 @@ class Desk:
         text, _ = await self.house.keys.mint(emma, ("read", "signal", "approve"), ttl_s=DAY_S, by="service:bench")
         return text
 
-    async def act(self, seat: Seat, said: Mapping[str, Any]) -> None:
+    async def act(self, seat: Seat) -> None:
         """Do one governed action as the API does it: authenticate the key, then the door."""
-        deed = await self.house.act(self.house.keys.authenticate(seat.key, "bench"), dict(said))
+        deed = await self.house.act(self.house.keys.authenticate(seat.key, "bench"), dict(seat.said))
         if deed.status.value != "done":
             raise RuntimeError(f"{deed.action.id} is {deed.status.value}: {deed.decision}: {deed.why}")
 
@@ -286,9 +293,9 @@ class Desk:
         self.store.close()
 
 
-def said() -> dict[str, Any]:
+def said(on: str) -> dict[str, Any]:
     """Give the body of the bench's action as a client posts it."""
-    return {name: value for name, value in wire.dump(proposal()).items() if name not in {"evidence", "verify"}}
+    return {name: value for name, value in wire.dump(proposal(on=on)).items() if name not in {"evidence", "verify"}}
 
 
 @cache

@@ -31,13 +31,11 @@ async def measure(folder: Path, orders: child.Orders) -> child.Orders:
 
 
 async def _together(house: desk.Desk, actions: int) -> list[float]:
-    said = desk.said()
-
     async def one(seat: desk.Seat) -> list[float]:
         took_s = []
         for _ in range(actions):
             began = time.perf_counter()
-            await house.act(seat, said)
+            await house.act(seat)
             took_s.append(time.perf_counter() - began)
         return took_s
 

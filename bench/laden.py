@@ -35,10 +35,9 @@ def _held(folder: Path, house: desk.Desk) -> child.Orders:
 
 
 async def _act(house: desk.Desk, seat: desk.Seat, took_s: list[float]) -> None:
-    said = desk.said()
     while True:
         began = time.perf_counter()
-        await house.act(seat, said)
+        await house.act(seat)
         took_s.append(time.perf_counter() - began)
 
 

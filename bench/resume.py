@@ -52,7 +52,7 @@ async def _once(house: desk.Desk, person: str, number: int) -> float:
 async def ask(house: desk.Desk, person: str, number: int) -> str:
     """Open a session and give the name of the approval that it waits for."""
     who = house.house.keys.authenticate(person, "bench")
-    signal = {"id": f"d{number}", "key": f"trouble {number}", "name": "Bench", "target": "web", "at": float(number)}
+    signal = {"id": f"d{number}", "key": f"trouble {number}", "name": "Bench", "target": desk.target(0), "at": time.time()}
     await house.house.inbox.accept("bench", orjson.dumps(signal), {}, who)
     await _until(lambda: bool(waits(house)))
     return waits(house)[0]

@@ -29,7 +29,7 @@ async def measure(folder: Path, orders: child.Orders) -> child.Orders:
             house = houses[which]
             for _ in range(orders["actions"]):
                 at, spent = time.perf_counter(), time.process_time()
-                await house.act(house.seats[0], desk.said())
+                await house.act(house.seats[0])
                 cpu[which].append(time.process_time() - spent)
                 wall[which].append(time.perf_counter() - at)
     sizes = [house.store.size() for house in houses]
@@ -70,7 +70,7 @@ async def _filled(folder: Path, size: int) -> desk.Desk:
         await house.store.commit(Change(entries=entries))
     await house.seat()
     for _ in range(20):
-        await house.act(house.seats[0], desk.said())
+        await house.act(house.seats[0])
     return house
 
 

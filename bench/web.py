@@ -13,23 +13,13 @@ import psutil
 
 import child
 
-BODY = {
-    "kind": "bench.noop",
-    "target": "web",
-    "args": {"service": "web"},
-    "purpose": "fix",
-    "why": "x" * 200,
-    "confidence": 0.9,
-    "hypothesis": "the bench",
-}
-
 
 class Line:
     """One kept connection that posts the same request again and again."""
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, said: child.Orders) -> None:
         """Write the request once."""
-        body = json.dumps(BODY).encode()
+        body = json.dumps(said).encode()
         head = f"POST /v1/actions HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n"
         self._request = head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
@@ -56,7 +46,7 @@ async def measure(_folder: Path, orders: child.Orders) -> child.Orders:
     server = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: ASYNC220 nothing else runs yet
     try:
         told = json.loads(await asyncio.to_thread(server.stdout.readline))
-        lines = [Line(key) for key in told["keys"]]
+        lines = [Line(key, said) for key, said in told["seats"]]
         seen = psutil.Process(server.pid)
         await asyncio.gather(*(line.send(told["port"], max(2, orders["actions"] // 10)) for line in lines))
         before, began = seen.cpu_times(), time.perf_counter()
