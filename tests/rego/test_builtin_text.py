@@ -51,6 +51,8 @@ LONG = "eval_limit_error: {}: more than 16,777,216 characters"
         ("strings.any_prefix_match", (["b", "abc"], Set(["x", "ab"])), True),
         ("strings.any_prefix_match", (["b", "abd", "abc"], ["abcd", "abcc"]), False),
         ("strings.any_prefix_match", ([], ["a"]), False),
+        ("strings.any_prefix_match", ([*map(str, range(40)), "abc"], ["ab", "x"]), True),
+        ("strings.any_prefix_match", ([*map(str, range(40)), "abc"], ["abd", "x"]), False),
         ("strings.any_suffix_match", (["b", "abc"], ["x", "bc"]), True),
         ("strings.any_suffix_match", ("abc", ""), True),
         ("strings.count", ("aaa", "aa"), 1),

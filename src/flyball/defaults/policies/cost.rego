@@ -6,10 +6,9 @@ import rego.v1
 # Each thing with each class of GPU that it names. A text counts if it begins with one of the class's names, case aside.
 gpus contains [thing, class] if {
 	some thing in live
-	text := lower(json.marshal(thing.after))
+	texts := split(lower(json.marshal(thing.after)), `"`)
 	some class, gpu in data.gpus
-	some name in gpu.names
-	contains(text, concat("", [`"`, name]))
+	strings.any_prefix_match(texts, gpu.names)
 }
 
 deny contains [61, "gpu.environment", sprintf("%s uses %s GPUs, which are for production only, and %s is not production", [

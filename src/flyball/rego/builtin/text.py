@@ -10,6 +10,8 @@ from flyball.rego.error import BuiltinFault
 from flyball.rego.type import BOOLEAN, NUMBER, STRING, array, object_of, one_of, set_of
 from flyball.rego.value import Set, ordered
 
+FEW: Final = 16  # texts that are compared with every part; more are put in order first
+
 _ONE, _TWO = (STRING,), (STRING, STRING)
 _STRINGS: Final = one_of(STRING, set_of(STRING), array(of=STRING))
 # What Go holds for white space; Python's `strip` takes the separators 1C to 1F as well.
@@ -63,8 +65,9 @@ def _any_starts(texts: list[Any], parts: list[Any], name: str, operands: tuple[A
     for operand in operands:
         if type(operand) is not str and (type(operand) not in {list, Set} or any(type(one) is not str for one in operand)):
             raise mistyped(name, *operands)
-    if len(texts) == 1:
-        return bool(texts[0].startswith(tuple(parts)))
+    if len(texts) <= FEW:
+        starts = tuple(parts)
+        return any(text.startswith(starts) for text in texts)
     texts.sort()  # a text that starts with a part is the first one that does not stand before it
     places = ((bisect_left(texts, part), part) for part in parts)
     return any(place < len(texts) and texts[place].startswith(part) for place, part in places)
