@@ -241,7 +241,7 @@ class Desk:
     async def seat(self) -> Seat:
         """Open a session for an agent outside, with a grant and a key of its own."""
         house, clock = self.house, self.house.plugs.clock
-        on = target(len(self.seats))
+        on = target(self.store.count("session"))  # one that is free, and was when the last one ended
         name, grant_id = SessionId(clock.new_id("s-")), GrantId(clock.new_id("g"))
         agent, now = house.plugs.rules.agents[AGENT], clock.now()
         grant = Grant(
@@ -275,10 +275,11 @@ class Desk:
         return made
 
     async def person(self) -> str:
-        """Make somebody who may approve, and give their key."""
+        """Make somebody who may approve and operate, unless they are there, and give a key of theirs."""
         emma = Principal(id=PrincipalId("person:emma"), sort=Sort.PERSON, groups=("sre",), owner="person:emma")
-        await self.house.keys.add(emma, by="service:bench")
-        text, _ = await self.house.keys.mint(emma, ("read", "signal", "approve"), ttl_s=DAY_S, by="service:bench")
+        if self.house.keys.find_principal(emma.id) is None:
+            await self.house.keys.add(emma, by="service:bench")
+        text, _ = await self.house.keys.mint(emma, ("read", "signal", "approve", "operate"), ttl_s=DAY_S, by="service:bench")
         return text
 
     async def act(self, seat: Seat) -> None:

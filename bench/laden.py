@@ -14,6 +14,7 @@ import json
 import os
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import psutil
@@ -41,6 +42,13 @@ async def _act(house: desk.Desk, seat: desk.Seat, took_s: list[float]) -> None:
         took_s.append(time.perf_counter() - began)
 
 
+async def _inherit(house: desk.Desk) -> None:
+    """Cancel the sessions that the last server held when it ended: they lease what ours are to work on."""
+    who = house.house.keys.authenticate(await house.person(), "bench")
+    for row in house.store.rows("session", state="parked"):
+        await house.house.steer(who, row.id, "cancel", "its server has ended")
+
+
 async def main() -> None:
     """Open, act, tell."""
     orders = json.loads(sys.argv[1])
@@ -49,6 +57,7 @@ async def main() -> None:
     opened = time.perf_counter() - began
     zero = {"acked": 0, "per_s": 0.0, "cpu_ms": 0.0, "p50_ms": 0.0, "p99_ms": 0.0}
     print(json.dumps({"found": house.store.count("action", "done"), "open_s": opened, **zero, **_held(folder, house)}), flush=True)
+    await _inherit(house)
     took_s: list[float] = []
     actors = [asyncio.create_task(_act(house, await house.seat(), took_s)) for _ in range(orders["sessions"])]
     ended = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
@@ -58,7 +67,8 @@ async def main() -> None:
         await asyncio.wait((ended, *actors), timeout=orders["every_s"], return_when=asyncio.FIRST_COMPLETED)
         for actor in actors:
             if actor.done():
-                actor.result()
+                traceback.print_exception(actor.exception())
+                os._exit(1)  # the thread that reads our standard input would wait for its end
         seen, took_s[:] = tuple(took_s), ()
         acked += len(seen)
         if seen:
