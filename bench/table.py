@@ -51,7 +51,7 @@ GOALS = (
     Goal(what="actions/s against bare DBOS steps/s, SQLite WAL", rows=("governed{}", "dbos-wal"), figure=_rate, least=3),
     Goal(what="actions/s against bare DBOS steps/s, SQLite default", rows=("governed{}", "dbos-default"), figure=_rate, least=15),
     Goal(what="p99 of an action against p99 of a DBOS step, SQLite WAL", rows=("governed{}", "dbos-wal"), figure=_tail, most=0.5),
-    Goal(what="commits per action, 16 sessions", rows=("governed{}",), figure=lambda one: one["commits"], most=0.2, unit=""),
+    Goal(what="commits per action, sessions together", rows=("governed{}",), figure=lambda one: one["commits"], most=0.2, unit=""),
     Goal(what="CPU of a governed HTTP action against a bare echo", rows=("http{}", "echo"), figure=_cpu, most=8),
     Goal(
         what="p50 alone, above two raw commits",
@@ -74,17 +74,17 @@ WITHOUT_GOAL = (
 )
 
 NAMES = {
-    "governed": "governed action, 16 sessions",
-    "governed-free": "governed action, 16 sessions, without policy cost",
+    "governed": "governed action, sessions together",
+    "governed-free": "governed action, sessions together, without policy cost",
     "alone": "governed action, 1 session",
     "alone-free": "governed action, 1 session, without policy cost",
-    "dbos-default": "DBOS step, 16 workflows, SQLite default",
-    "dbos-wal": "DBOS step, 16 workflows, SQLite WAL, 1 connection",
-    "dbos-pg": "DBOS step, 16 workflows, PostgreSQL",
+    "dbos-default": "DBOS step, workflows together, SQLite default",
+    "dbos-wal": "DBOS step, workflows together, SQLite WAL, 1 connection",
+    "dbos-pg": "DBOS step, workflows together, PostgreSQL",
     "raw": "raw durable commit, SQLite WAL FULL, 1 row",
-    "echo": "HTTP echo, bare Starlette, 16 clients",
-    "http": "governed HTTP action, 16 clients",
-    "http-free": "governed HTTP action, 16 clients, without policy cost",
+    "echo": "HTTP echo, bare Starlette, clients together",
+    "http": "governed HTTP action, clients together",
+    "http-free": "governed HTTP action, clients together, without policy cost",
     "resume": "approval to resume",
     "resume-free": "approval to resume, without policy cost",
 }
