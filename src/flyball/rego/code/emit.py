@@ -14,10 +14,11 @@ from typing import Final, cast
 from flyball.rego import ir
 from flyball.rego.code import node
 from flyball.rego.code.call import Caller
+from flyball.rego.code.layout import Layout, Span
 from flyball.rego.code.nest import Nest
 from flyball.rego.code.node import Code
 from flyball.rego.code.own import Ownership
-from flyball.rego.code.scope import DATA, INPUT, Around, Frame, Scope, changed, fails, is_seen, looks, ways
+from flyball.rego.code.scope import DATA, INPUT, Around, Frame, Scope, fails, ways
 from flyball.rego.code.stmt import NOT, Maker, Step
 from flyball.rego.run import VIEW
 from flyball.rego.trace import PASSIVE, Chart, values
@@ -40,8 +41,9 @@ class Emitter:
 
     def body(self, blocks: tuple[ir.Block, ...], params: tuple[int, ...], first: Code) -> Code:
         """Everything in the function: its blocks, and before them what they need and what comes `first`."""
-        scope = Scope(frozenset(params) - {INPUT}, changed(blocks) - frozenset(params))
-        self.own = Ownership(blocks, params)
+        self.layout = Layout(blocks)
+        scope = Scope(frozenset(params) - {INPUT}, self.layout.changed(self.layout.all()) - frozenset(params))
+        self.own = Ownership(self.layout, params)
         self.make.plain = self.own.plain
         if not self.own.plain:
             first = [node.let("w", ast.Dict([], [], **node.AT)), *first]
@@ -71,7 +73,7 @@ class Emitter:
     def past(self, block: ir.Block, scope: Scope) -> Scope:
         """What is known after a block: of one that can only run to its end, all that it does."""
         if any(fails(stmt) or isinstance(stmt, FLOW) for stmt in block):
-            return scope.maybe(changed([block]))
+            return scope.maybe(self.layout.changed(self.layout.of(block)))
         for stmt in block:
             scope = self.step(stmt, scope).scope
         return scope
@@ -105,12 +107,12 @@ class Emitter:
     def onward(self, block: ir.Block, index: int, frame: Frame, scope: Scope) -> Code:
         """The statements of a block after one that is defined."""
         stmt = block[index]
-        code, scope = self.seen(stmt.target, block[index + 1 :], scope) if isinstance(stmt, ir.Dot) else ([], scope)
+        code, scope = self.seen(stmt.target, self.layout.of(block, index + 1), scope) if isinstance(stmt, ir.Dot) else ([], scope)
         return [*code, *self.flow(block, index + 1, frame, scope)]
 
-    def seen(self, local: int, block: ir.Block, scope: Scope) -> tuple[Code, Scope]:
-        """Makes a view of a local that a block looks into more than once."""
-        if looks(local, block) < TWICE:
+    def seen(self, local: int, span: Span, scope: Scope) -> tuple[Code, Scope]:
+        """Makes a view of a local that these statements look into more than once."""
+        if self.layout.looks(local, span) < TWICE:
             return [], scope
         name, value = self.make.names.fresh("x"), self.make.read(local, scope)
         made = node.choose(node.kind_is(value, "dict"), value, node.call("view", value))
@@ -136,7 +138,7 @@ class Emitter:
         if isinstance(stmt, ir.Blocks):
             return self.chain(stmt.blocks, frame, scope, rest)
         if isinstance(stmt, ir.Not):
-            then = rest(scope.maybe(changed([stmt.block])))
+            then = rest(scope.maybe(self.layout.changed(self.layout.within(stmt))))
             inner = Frame(frame, self.nest.around, skip=self.make.names.fresh("s"), followed=True)
             inner.finish = lambda _: [node.let(inner.skip, node.YES)]
             return skipping(inner, self.flow(stmt.block, 0, inner, scope), then)
@@ -154,11 +156,11 @@ class Emitter:
         if stmt.source in scope.none:
             return self.nest.leap(frame, 0, scope)
         source = make.read(stmt.source, scope)
-        after = scope.maybe(changed([(stmt,)]))
+        after = scope.maybe(self.layout.changed(self.layout.with_inner(stmt)))
         then = rest(after)
         many, key, value = make.names.fresh("v"), scope.name(stmt.key), scope.name(stmt.value)
         keyed = self.own.reads[stmt.key] > 0
-        how = ("ordered_" if is_seen(stmt.block) else "") + ("pairs" if keyed else "values")
+        how = ("ordered_" if self.layout.is_seen(self.layout.within(stmt)) else "") + ("pairs" if keyed else "values")
         found = node.call(how, make.names.take("k"), source)
         code: Code = [node.let(many, node.call("snapshot", found) if self.own.is_moving(stmt) else found)]
         around, inner = Around(loop=True), Frame(frame, self.nest.around, followed=bool(then))
@@ -177,7 +179,7 @@ class Emitter:
         if self.own.is_once(stmt):
             frame.finish = lambda _: self.nest.out(outer)
         frame.where = self.nest.around
-        code, inside = self.seen(stmt.value, stmt.block, scope.holds(stmt.key, stmt.value))
+        code, inside = self.seen(stmt.value, self.layout.within(stmt), scope.holds(stmt.key, stmt.value))
         code += self.nest.deeper(frame, partial(self.flow, stmt.block, 0, frame, inside))
         self.nest.around = outer
         return code

@@ -60,8 +60,7 @@ class Nest:
         while self.later:
             name, self.around, make = self.later.pop()
             made = make()
-            names = (one for stmt in made for one in ast.walk(stmt) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store))
-            stored = sorted({one.id for one in names} - {"y"})
+            stored = sorted(node.stored(made) - {"y"})
             self.names.unset.update(stored)
             code.append(node.define(name, [], [*([node.outer(stored)] if stored else []), *made, node.give(node.name("NEVER"))]))
         return code

@@ -59,8 +59,11 @@ class Scope:
     def maybe(self, locals_: Iterable[int]) -> "Scope":
         """After these may have been changed."""
         lost = frozenset(locals_)
-        kinds = {local: kind for local, kind in self.kinds.items() if local not in lost}
-        views = {local: view for local, view in self.views.items() if local == INPUT or local not in lost}
+        kinds, views = self.kinds, self.views
+        if not lost.isdisjoint(kinds):
+            kinds = {local: kind for local, kind in kinds.items() if local not in lost}
+        if not lost.isdisjoint(views):
+            views = {local: view for local, view in views.items() if local == INPUT or local not in lost}
         return replace(self, sure=self.sure - lost, none=self.none - lost, base=self.base - lost, kinds=kinds, views=views)
 
     def without(self, local: int) -> "Scope":
@@ -115,11 +118,6 @@ class Frame:
     clear: bool = False
 
 
-def changed(blocks: Iterable[ir.Block]) -> frozenset[int]:
-    """The locals that these blocks may set or reset."""
-    return frozenset(local for stmt in ir.walk(tuple(blocks)) for local in ir.targets(stmt))
-
-
 def ways(block: ir.Block) -> tuple[int, bool]:
     """In how many ways the end of a block is reached, and whether anything in it leaves it for further out."""
     found, leaves = _ways(block, (True,))
@@ -151,23 +149,6 @@ SURE = ir.Nop | ir.Blocks | ir.Reset | ir.MakeArray | ir.MakeObject | ir.MakeSet
 def fails(stmt: ir.Stmt) -> bool:
     """Whether a statement by itself may be undefined."""
     return not isinstance(stmt, SURE) and not (isinstance(stmt, ir.AssignOnce) and isinstance(stmt.source, ir.Const))
-
-
-def is_seen(block: ir.Block) -> bool:
-    """Whether the order in which a block is run for members can be seen: in an array from outside the block, in results, in print."""
-    stmts = list(ir.walk((block,)))
-    own = {stmt.target for stmt in stmts if isinstance(stmt, ir.MakeArray)}
-    return any(
-        (isinstance(stmt, ir.ArrayAppend) and stmt.array not in own)
-        or isinstance(stmt, ir.ResultAdd)
-        or (isinstance(stmt, ir.Call) and stmt.func == "internal.print")
-        for stmt in stmts
-    )
-
-
-def looks(local: int, block: ir.Block) -> int:
-    """How often a block looks for a text in a local, where a dict says all that there is to find."""
-    return sum(isinstance(stmt, ir.Dot) and stmt.source == local and is_name(stmt.key) for stmt in ir.walk((block,)))
 
 
 def is_name(operand: ir.Operand) -> bool:

@@ -33,11 +33,15 @@ class World:
 
 
 class Types:
-    """The types in one body. `locals` are those of its variables."""
+    """The types in one body. `locals` are those of its variables, `made` those of the comprehensions that were gone into.
+
+    A comprehension is gone into once: closures in closures, each asked twice, would take as long as there are ways to go.
+    """
 
     def __init__(self, world: World, known: Mapping[str, Type] | None = None) -> None:
         self.world = world
         self.locals: dict[str, Type] = dict(known or {})
+        self.made: dict[int, Type] = {}
 
     @abstractmethod
     def body(self, body: Body) -> None:
@@ -113,12 +117,19 @@ class Types:
         return object_of(shape.join(self.type(name) for name, _ in term.pairs), shape.join(self.type(value) for _, value in term.pairs))
 
     def _type_of_comprehension(self, term: Comprehension) -> Type:
-        inside = self.inside()
-        inside.body(term.body)
+        if id(term) not in self.made:
+            inside = self.inside()
+            inside.body(term.body)
+            self.makes(term, inside)
+        return self.made[id(term)]
+
+    def makes(self, term: Comprehension, inside: "Types") -> None:
+        """Notes the type of a comprehension, given the types in its body."""
         kind = inside.type(term.head) or ANY
         if term.kind == "object":
-            return object_of((inside.type(term.key) if term.key is not None else None) or ANY, kind)
-        return array(of=kind) if term.kind == "array" else set_of(kind)
+            self.made[id(term)] = object_of((inside.type(term.key) if term.key is not None else None) or ANY, kind)
+        else:
+            self.made[id(term)] = array(of=kind) if term.kind == "array" else set_of(kind)
 
     def same(self, left: Term, right: Term) -> bool:
         """Whether two terms can be equal; what is not known on one side is learned from the other."""

@@ -164,6 +164,7 @@ class Checker(Types):
             for side in (term.key, term.head):
                 if side is not None:
                     inside._term(side)
+            self.makes(term, inside)
             return
         if isinstance(term, Template):
             for part in term.parts:
