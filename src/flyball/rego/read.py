@@ -13,6 +13,7 @@ from typing import Any, Final
 from flyball.rego import ir
 from flyball.rego.builtin import REFUSED, TABLE
 from flyball.rego.error import NOWHERE, Mistake, Place, Refused
+from flyball.rego.work import STMT, spend
 
 Fields = Mapping[str, Any]
 CODE: Final = "rego_compile_error"
@@ -134,6 +135,7 @@ class _Reader:
         if make is None:
             raise _Fault(f"{kind} is no statement that this version knows")
         fields = _object(one.get("stmt"), f"{kind}")
+        spend(STMT)
         place = self.place(fields)
         try:
             made = make(_Stmt(self, fields, depth))

@@ -22,6 +22,7 @@ from flyball.rego.code.scope import DATA, INPUT, Around, Frame, Scope, fails, wa
 from flyball.rego.code.stmt import NOT, Maker, Step
 from flyball.rego.run import VIEW
 from flyball.rego.trace import PASSIVE, Chart, values
+from flyball.rego.work import MADE, WIDE, spend
 
 Rest = Callable[[Scope], Code]
 TWICE: Final = 2
@@ -87,6 +88,7 @@ class Emitter:
         code: Code = []
         for index in range(start, len(block)):
             stmt = block[index]
+            spend(MADE + ((len(scope.sure) + len(scope.none) + len(scope.kinds)) >> WIDE))
             code += self.hook(stmt, scope)
             if isinstance(stmt, ir.Break):
                 return [*code, *self.nest.leap(frame, stmt.index, scope)]
@@ -174,6 +176,8 @@ class Emitter:
 
     def looped(self, stmt: ir.Scan, around: Around, frame: Frame, scope: Scope) -> Code:
         """The body of a loop."""
+        start, stop = self.layout.within(stmt)
+        spend((stop - start) >> WIDE)
         outer = self.nest.around
         self.nest.around = (*outer, around)
         if self.own.is_once(stmt):

@@ -12,6 +12,7 @@ from flyball.rego.code import node
 from flyball.rego.code.node import Code
 from flyball.rego.code.pool import Names
 from flyball.rego.code.scope import Around, Frame, Scope
+from flyball.rego.work import spend
 
 DEEP: Final = 30  # conditions within conditions
 LOOPS: Final = 15  # loops within loops
@@ -82,6 +83,7 @@ class Nest:
         code: Code = []
         goal = frame
         while (index or goal.clear) and goal.parent:
+            spend(1)
             index -= index > 0
             if goal.followed:
                 goal.skip = goal.skip or self.names.fresh("s")
@@ -94,6 +96,7 @@ class Nest:
     def out(self, where: tuple[Around, ...]) -> Code:
         """Leaves all loops and inner functions but these; the last statement is the one that goes."""
         left = self.around[len(where) :]
+        spend(len(left))
         code: Code = []
         for one in left[1:]:
             one.again = one.again or self.names.fresh("a")

@@ -9,6 +9,7 @@ from collections import Counter
 
 from flyball.rego import ir
 from flyball.rego.code.layout import PRINT, Layout
+from flyball.rego.work import spend
 
 MAKERS = {
     ir.ArrayAppend: ir.MakeArray,
@@ -57,6 +58,7 @@ class Ownership:
             return False
         start, stop = self.layout.within(scan)
         stmts = self.layout.stmts[start:stop]
+        spend(stop - start)
         if any(isinstance(stmt, LASTING) or (isinstance(stmt, ir.Call) and stmt.func == PRINT) for stmt in stmts):
             return False
         set_ = {*self.layout.changed((start, stop)), scan.key, scan.value}
@@ -68,7 +70,9 @@ class Ownership:
         if locals_ not in self._reach:
             found, waiting = set(locals_), list(locals_)
             while waiting:
-                new = self._receivers.get(waiting.pop(), frozenset()) - found
+                given = self._receivers.get(waiting.pop(), set())
+                spend(len(given))
+                new = given - found
                 found |= new
                 waiting += new
             self._reach[locals_] = frozenset(found)

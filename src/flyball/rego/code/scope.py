@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from flyball.rego import ir
 from flyball.rego.code.node import Code
+from flyball.rego.work import spend
 
 INPUT, DATA = ir.DOCUMENTS
 NOTHING: Mapping[int, str] = {}
@@ -128,6 +129,7 @@ def ways(block: ir.Block) -> tuple[int, bool]:
 def _ways(block: ir.Block, ends: tuple[bool, ...]) -> tuple[int, bool]:
     """`ends` says of this block and of each around it whether its end is the one that is asked for."""
     found, leaves = 0, False
+    spend(len(block))
     for stmt in block:
         if isinstance(stmt, ir.Break):
             within = stmt.index < len(ends)

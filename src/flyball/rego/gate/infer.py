@@ -9,6 +9,7 @@ from flyball.rego.gate.trie import Names, Node
 from flyball.rego.gate.walk import dotted, parts
 from flyball.rego.tree import Array, Body, Call, Comprehension, Object, Ref, Scalar, SetOf, Template, Term, Var
 from flyball.rego.type import ANY, STRING, Signature, Type, array, object_of, set_of
+from flyball.rego.work import spend
 
 
 class World:
@@ -80,6 +81,7 @@ class Types:
 
     def type(self, term: Term) -> Type | None:  # noqa: PLR0911 - one for each kind of term
         """The type of a term; None where it is not known yet."""
+        spend(1)
         if isinstance(term, Scalar):
             return shape.scalar(term.value)
         if isinstance(term, Var):
@@ -141,6 +143,7 @@ class Types:
 
     def match(self, term: Term, kind: Type) -> bool:
         """Whether a term can have a type; variables without one get it."""
+        spend(1)
         if isinstance(term, Var) and term.name not in {"input", "data"}:
             known = self.locals.get(term.name)
             if known is None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from flyball.rego.type import ANY, BOOLEAN, NULL, NUMBER, STRING, Type, array, object_of, one_of, set_of
+from flyball.rego.work import spend
 
 LARGEST: Final = 1_000  # parts of a type
 _LOOSE: Final = {"array": array(of=ANY), "object": object_of(ANY, ANY), "set": set_of(ANY)}
@@ -20,13 +21,14 @@ def scalar(value: Any) -> Type:
 
 def join(types: Iterable[Type | None]) -> Type:
     """The type of a value that has one of these; anything where one is not known, or there is none."""
-    found: list[Type] = []
+    kept: dict[Type, None] = {}
     for one in types:
         for branch in branches(one or ANY):
             if branch == ANY:
                 return ANY
-            if branch not in found:
-                found.append(branch)
+            spend(1)
+            kept[branch] = None
+    found = tuple(kept)
     return found[0] if len(found) == 1 else one_of(*found) if found else ANY
 
 
@@ -123,6 +125,7 @@ def unifies(left: Type | None, right: Type | None) -> bool:  # noqa: PLR0911 - o
     """Whether a value can have both types."""
     if left is None or right is None:
         return True
+    spend(1)
     if ANY in (left, right):
         return True
     if left.kind == "union" or right.kind == "union":

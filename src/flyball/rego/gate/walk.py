@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from operator import is_
 from typing import TypeGuard
 
 from flyball.rego.builtin import TABLE
@@ -23,6 +24,7 @@ from flyball.rego.tree import (
     Term,
     Var,
 )
+from flyball.rego.work import spend
 
 RESERVED = frozenset({"input", "data"})
 BOTH = 2  # the sides of `=`
@@ -77,23 +79,34 @@ def names_builtin(term: Term) -> bool:
 
 def terms(term: Term) -> Iterator[Term]:
     """`term` and every term inside it that has the same scope, outer ones first."""
-    waiting = [term]
+    waiting, count = [term], 0
     while waiting:
         one = waiting.pop()
+        count += 1
         yield one
-        waiting.extend(reversed(parts(one)))
+        kind = type(one)
+        if kind is not Scalar and kind is not Var:
+            waiting.extend(reversed(parts(one)))
+    spend(count)
 
 
 def everything(term: Term) -> Iterator[Term]:
     """`term` and every term inside it, those in bodies too."""
-    waiting = [term]
+    waiting, count = [term], 0
     while waiting:
         one = waiting.pop()
+        count += 1
         yield one
-        inside = [*parts(one), *inner(one)]
-        if isinstance(one, Comprehension):
-            inside += [side for expr in lines(one.body) for side in heads(expr)]
-        waiting.extend(reversed(inside))
+        kind = type(one)
+        if kind is Scalar or kind is Var:
+            continue
+        waiting.extend(reversed(parts(one)))
+        if kind is Comprehension or kind is Template:
+            below = list(inner(one))
+            if isinstance(one, Comprehension):
+                below += [side for expr in lines(one.body) for side in heads(expr)]
+            waiting.extend(reversed(below))
+    spend(count)
 
 
 def lines(body: Body) -> Iterator[Expr]:
@@ -157,6 +170,11 @@ def _inside(term: Term) -> set[str]:
     return found
 
 
+def has_closures(expr: Expr) -> bool:
+    """Whether a line has a body of its own in it, or a template."""
+    return isinstance(expr.what, Every) or any(isinstance(one, Comprehension | Template) for term in heads(expr) for one in terms(term))
+
+
 def pattern(term: Term) -> Iterator[Var]:
     """The variables that taking a value apart along `term` binds: those in arrays and in values of objects."""
     if isinstance(term, Var):
@@ -170,16 +188,25 @@ def pattern(term: Term) -> Iterator[Var]:
 
 
 def rebuild(term: Term, change: Callable[[Term], Term]) -> Term:
-    """`term` with every term right inside it (of its own scope) changed."""
+    """`term` with every term right inside it (of its own scope) changed; `term` itself where none is."""
     if isinstance(term, Ref):
-        return replace(term, head=change(term.head), path=tuple(map(change, term.path)))
+        head, path = change(term.head), _each(term.path, change)
+        return term if head is term.head and path is term.path else Ref(head, path, term.place)
     if isinstance(term, Array | SetOf):
-        return replace(term, items=tuple(map(change, term.items)))
+        items = _each(term.items, change)
+        return term if items is term.items else type(term)(items, term.place)
     if isinstance(term, Object):
-        return replace(term, pairs=tuple((change(name), change(value)) for name, value in term.pairs))
+        return Object(tuple((change(name), change(value)) for name, value in term.pairs), term.place)
     if isinstance(term, Call):
-        return replace(term, args=tuple(map(change, term.args)))
+        args = _each(term.args, change)
+        return term if args is term.args else Call(term.name, args, term.place)
     return term
+
+
+def _each(found: tuple[Term, ...], change: Callable[[Term], Term]) -> tuple[Term, ...]:
+    """All of them changed; the very same tuple where nothing is."""
+    made = tuple(map(change, found))
+    return found if all(map(is_, made, found)) else made
 
 
 def ground_prefix(path: tuple[Term, ...]) -> tuple[Scalar, ...]:
