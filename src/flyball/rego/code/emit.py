@@ -7,7 +7,6 @@ skipped by a flag.
 
 import ast
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Final, cast
 
@@ -75,6 +74,7 @@ class Emitter:
         """What is known after a block: of one that can only run to its end, all that it does."""
         if any(fails(stmt) or isinstance(stmt, FLOW) for stmt in block):
             return scope.maybe(self.layout.changed(self.layout.of(block)))
+        spend(len(block) * MADE >> 1)
         for stmt in block:
             scope = self.step(stmt, scope).scope
         return scope
@@ -118,7 +118,7 @@ class Emitter:
             return [], scope
         name, value = self.make.names.fresh("x"), self.make.read(local, scope)
         made = node.choose(node.kind_is(value, "dict"), value, node.call("view", value))
-        return [node.let(name, made)], replace(scope, views={**scope.views, local: name})
+        return [node.let(name, made)], scope._replace(views={**scope.views, local: name})
 
     def hook(self, stmt: ir.Stmt, scope: Scope) -> Code:
         """Tells the trace that a statement is reached, with the values that it has."""
@@ -194,8 +194,9 @@ class Emitter:
         held, view, memory = make.names.fresh("d"), make.names.fresh("q"), make.names.fresh("m")
         value, old = make.read(stmt.value, scope), make.read(stmt.local, scope)
         code: Code = [node.let(held, node.call("overlay", old, make.pool.const(stmt.path), value) if stmt.path else value)]
-        inside = replace(scope if stmt.path else scope.maybe([stmt.local]), views={**scope.views, INPUT: view}, memory=memory)
-        inside = replace(inside, input=held) if stmt.local == INPUT else replace(inside, data=held, base=inside.base | {DATA})
+        before = scope if stmt.path else scope.maybe([stmt.local])
+        inside = before._replace(views={**scope.views, INPUT: view}, memory=memory)
+        inside = inside._replace(input=held) if stmt.local == INPUT else inside._replace(data=held, base=inside.base | {DATA})
         documents = make.read(INPUT, inside), make.read(DATA, inside)
         code.append(node.let(memory, node.call("fork", node.name(scope.memory), *documents, node.name("BLANK"))))
         code.append(node.let(view, node.item(node.name(memory), node.const(VIEW))))

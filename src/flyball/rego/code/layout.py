@@ -8,6 +8,7 @@ from typing import Final
 
 from flyball.rego import ir
 from flyball.rego.code.scope import is_name
+from flyball.rego.work import STMT, spend
 
 PRINT: Final = "internal.print"
 Span = tuple[int, int]
@@ -34,6 +35,7 @@ class Layout:
             if below:
                 waiting.append(number)
                 waiting += [stmt for block in reversed(below) for stmt in reversed(block)]
+        spend(STMT * len(self.stmts))
         self._note()
 
     def _note(self) -> None:

@@ -12,7 +12,7 @@ from flyball.rego.code import node
 from flyball.rego.code.node import Code
 from flyball.rego.code.pool import Names
 from flyball.rego.code.scope import Around, Frame, Scope
-from flyball.rego.work import spend
+from flyball.rego.work import FLAG, spend
 
 DEEP: Final = 30  # conditions within conditions
 LOOPS: Final = 15  # loops within loops
@@ -96,7 +96,7 @@ class Nest:
     def out(self, where: tuple[Around, ...]) -> Code:
         """Leaves all loops and inner functions but these; the last statement is the one that goes."""
         left = self.around[len(where) :]
-        spend(len(left))
+        spend(FLAG * len(left))
         code: Code = []
         for one in left[1:]:
             one.again = one.again or self.names.fresh("a")

@@ -1,7 +1,9 @@
 """What is known at one point of a function while it is made. Called by `emit`, `stmt` and `call`."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 
 from flyball.rego import ir
 from flyball.rego.code.node import Code
@@ -11,9 +13,8 @@ INPUT, DATA = ir.DOCUMENTS
 NOTHING: Mapping[int, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """One point.
+class Scope(NamedTuple):
+    """One point. A tuple: there is one for each statement.
 
     Attributes:
         sure: locals that hold a value here.
@@ -27,8 +28,8 @@ class Scope:
     sure: frozenset[int]
     none: frozenset[int]
     base: frozenset[int] = frozenset({DATA})
-    kinds: Mapping[int, str] = field(default_factory=lambda: {DATA: "dict"})
-    views: Mapping[int, str] = field(default_factory=lambda: {INPUT: "q"})
+    kinds: Mapping[int, str] = MappingProxyType({DATA: "dict"})
+    views: Mapping[int, str] = MappingProxyType({INPUT: "q"})
     input: str = "l0"
     data: str = "l1"
     memory: str = "m"
@@ -41,17 +42,17 @@ class Scope:
         """After these got a value."""
         then = self.maybe(locals_)
         kinds = {**then.kinds, **dict.fromkeys(locals_, kind)} if kind else then.kinds
-        return replace(then, sure=then.sure.union(locals_), kinds=kinds)
+        return then._replace(sure=then.sure.union(locals_), kinds=kinds)
 
     def is_known(self, *locals_: int) -> "Scope":
         """Where these turn out to hold a value."""
-        return replace(self, sure=self.sure.union(locals_))
+        return self._replace(sure=self.sure.union(locals_))
 
     def is_kind(self, local: ir.Operand, kind: str) -> "Scope":
         """Where a local turns out to be of a type."""
         if isinstance(local, ir.Const):
             return self
-        return replace(self, sure=self.sure | {local}, kinds={**self.kinds, local: kind})
+        return self._replace(sure=self.sure | {local}, kinds={**self.kinds, local: kind})
 
     def kind(self, operand: ir.Operand) -> str:
         """The Python type of an operand; empty where it is not known."""
@@ -65,24 +66,24 @@ class Scope:
             kinds = {local: kind for local, kind in kinds.items() if local not in lost}
         if not lost.isdisjoint(views):
             views = {local: view for local, view in views.items() if local == INPUT or local not in lost}
-        return replace(self, sure=self.sure - lost, none=self.none - lost, base=self.base - lost, kinds=kinds, views=views)
+        return self._replace(sure=self.sure - lost, none=self.none - lost, base=self.base - lost, kinds=kinds, views=views)
 
     def without(self, local: int) -> "Scope":
         """After this was made undefined."""
         then = self.maybe([local])
-        return replace(then, none=then.none | {local})
+        return then._replace(none=then.none | {local})
 
     def restored(self, local: int, outer: "Scope") -> "Scope":
         """With what is known of a document that was changed for a while as it is known outside."""
         then, one = self.maybe([local]), {local}
         kinds = {**then.kinds, **({local: outer.kinds[local]} if local in outer.kinds else {})}
         sure, none, base = then.sure | one & outer.sure, then.none | one & outer.none, then.base | one & outer.base
-        return replace(then, sure=sure, none=none, base=base, kinds=kinds, views={**then.views, INPUT: outer.views[INPUT]})
+        return then._replace(sure=sure, none=none, base=base, kinds=kinds, views={**then.views, INPUT: outer.views[INPUT]})
 
     def knows(self, other: "Scope") -> "Scope":
         """This point's documents with what is known at another."""
         views = {**other.views, INPUT: self.views[INPUT]}
-        return replace(self, sure=other.sure, none=other.none, base=other.base, kinds=other.kinds, views=views)
+        return self._replace(sure=other.sure, none=other.none, base=other.base, kinds=other.kinds, views=views)
 
 
 @dataclass(slots=True)

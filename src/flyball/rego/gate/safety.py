@@ -13,6 +13,7 @@ from flyball.rego.gate.call import captures
 from flyball.rego.gate.note import UNSAFE, Notes
 from flyball.rego.gate.trie import Node, steps
 from flyball.rego.gate.walk import (
+    Seen,
     body_variables,
     closed_over,
     has_closures,
@@ -53,19 +54,13 @@ class _Line:
     asked: int = -1
 
 
-def _waiting(body: Body, given: set[str]) -> list[_Line]:
-    lines = [(line, line_variables(line)) for line in body]
-    names = {name for _, own in lines for name in own} - given
-    closed = [closed_over(line) & names if has_closures(line) else set() for line in body]
-    return [_Line(line, own, over, own | over) for (line, own), over in zip(lines, closed, strict=True)]
-
-
 class Orderer:
     """Orders the bodies of one rule."""
 
     def __init__(self, root: Node, notes: Notes) -> None:
         self.root = root
         self.notes = notes
+        self.seen: Seen = {}
 
     def rule(self, rule: Rule) -> Rule:
         """A rule and its `else` branches."""
@@ -90,7 +85,7 @@ class Orderer:
     def body(self, body: Body, given: set[str]) -> Body:
         """The lines in an order that can be run; takes in what no order makes safe."""
         safe = set(given)
-        waiting, found = _waiting(body, given), list[_Line]()
+        waiting, found = self._waiting(body, given), list[_Line]()
         while waiting:
             still: list[_Line] = []
             spend(len(waiting))
@@ -144,6 +139,12 @@ class Orderer:
         return rebuild(term, lambda one: self.closures(one, safe))
 
     # ---------------------------------------------------------------- one line
+
+    def _waiting(self, body: Body, given: set[str]) -> list[_Line]:
+        lines = [(line, line_variables(line)) for line in body]
+        names = {name for _, own in lines for name in own} - given
+        closed = [closed_over(line, self.seen) & names if has_closures(line) else set() for line in body]
+        return [_Line(line, own, over, own | over) for (line, own), over in zip(lines, closed, strict=True)]
 
     def _made(self, one: "_Line", safe: set[str]) -> set[str] | None:
         """The variables that a line makes safe; None where it needs others that are not safe yet."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from flyball.rego.error import Place
 from flyball.rego.gate.note import COMPILE, Notes
-from flyball.rego.gate.walk import RESERVED, all_terms, body_variables, closed_over, is_binary, lines, pattern, rebuild, variables
+from flyball.rego.gate.walk import RESERVED, all_terms, everything, is_binary, lines, pattern, rebuild
 from flyball.rego.tree import Body, Call, Comprehension, Expr, Ref, Rule, Scalar, Some, SomeIn, Template, Term, Var
 
 Path = tuple[str, ...]
@@ -101,7 +101,7 @@ class Lookup:
         body = self.body(term.body)
         key = self.term(term.key) if term.key is not None else None
         head = self.term(term.head)
-        used = {one for side in (key, head) if side is not None for one in variables(side) | closures(side)}
+        used = names(key, head)
         self.unused(self.scopes.pop(), body, used)
         return replace(term, head=head, key=key, body=body)
 
@@ -154,15 +154,14 @@ class Lookup:
 
     def unused(self, scope: Scope, body: Body, used: set[str]) -> None:
         """A variable declared with `some` or `every` and never used is a mistake in Rego; one assigned only a warning."""
-        inside = used | body_variables(body)
-        for expr in body:
-            inside |= closed_over(expr)
+        if not scope.locals:
+            return
         count = Counter(one.name for one in all_terms(Rule(Var(""), body=body)) if isinstance(one, Var))
         for name, local in scope.locals.items():
             how, place = scope.how[name], scope.places.get(local)
             if place is None or name.startswith("__"):
                 continue
-            if how == "declared" and local not in inside:
+            if how == "declared" and local not in count and local not in used:
                 self.notes.wrong(place, COMPILE, f"declared var {name} unused", f"remove {name}, or write _ in its place")
             elif how == "assigned" and count[local] + (local in used) <= 1:
                 self.notes.warn(place, f"assigned var {name} unused", "remove the line, or use the variable")
@@ -177,6 +176,6 @@ class Lookup:
                 self.notes.warn(scope.places[local], f"unused argument {name}", "write _ in its place")
 
 
-def closures(term: Term) -> set[str]:
-    """The variables in the closures of a term."""
-    return closed_over(Expr(term))
+def names(*found: Term | None) -> set[str]:
+    """The variables of terms, those in their closures too."""
+    return {one.name for term in found if term is not None for one in everything(term) if isinstance(one, Var)}

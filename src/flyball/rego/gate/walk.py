@@ -1,6 +1,6 @@
 """Walks through a tree: the terms inside a term, the variables of a line. Called by every stage of the gate and by the planner."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from operator import is_
 from typing import TypeGuard
@@ -155,19 +155,34 @@ def body_variables(body: Body) -> set[str]:
     return {name for expr in body for name in line_variables(expr)}
 
 
-def closed_over(expr: Expr) -> set[str]:
-    """All variables that stand in the closures of a line: comprehensions, templates and the body of `every`."""
-    found = {name for term in heads(expr) for one in terms(term) for name in _inside(one)}
+Seen = dict[int, set[str]]
+
+
+def closed_over(expr: Expr, seen: Seen) -> set[str]:
+    """All variables that stand in the closures of a line: comprehensions, templates and the body of `every`.
+
+    `seen` keeps what was found in each closure, by its identity, for whoever asks of the closures around it too.
+    """
+    found = {name for term in heads(expr) for one in terms(term) for name in _inside(one, seen)}
     if isinstance(expr.what, Every):
-        found |= {name for line in expr.what.body for name in line_variables(line) | closed_over(line)}
+        found |= _in_body(expr.what.body, seen)
     return found
 
 
-def _inside(term: Term) -> set[str]:
-    found = {one.name for part in inner(term) for one in everything(part) if isinstance(one, Var)} - RESERVED
-    if isinstance(term, Comprehension):
-        found |= {name for line in term.body for name in line_variables(line) | closed_over(line)}
-    return found
+def _inside(term: Term, seen: Seen) -> Iterable[str]:
+    if not isinstance(term, Comprehension | Template):
+        return ()
+    if id(term) not in seen:
+        found = {name for part in inner(term) for one in terms(part) for name in _inside(one, seen)}
+        found |= {name for part in inner(term) for name in variables(part)}
+        seen[id(term)] = found | _in_body(term.body, seen) if isinstance(term, Comprehension) else found
+    return seen[id(term)]
+
+
+def _in_body(body: Body, seen: Seen) -> set[str]:
+    if id(body) not in seen:
+        seen[id(body)] = {name for line in body for name in line_variables(line) | closed_over(line, seen)}
+    return seen[id(body)]
 
 
 def has_closures(expr: Expr) -> bool:
