@@ -158,12 +158,16 @@ def nested(levels: int, opening: str, inside: str, closing: str) -> str:
     return "p := " + "".join(opening.replace("#", str(at)) for at in range(levels)) + inside + closing * levels
 
 
+def objects(name: str) -> str:
+    return f"{{{', '.join(f'{{`{name}{i}`: {i}}}' for i in range(200))}}}"
+
+
 COMPILED: dict[str, str] = {
     "a body of some": body(f"some x{i} in input" for i in N),
     "a body of some, too long": body(f"some x{i} in input" for i in INF),
     "a body that can only run backwards": body([*(f"x{i} = x{i + 1}" for i in N[:-2]), "x398 = 1"]),
     "an array that can only be bound backwards": f"p if [{', '.join(f'x{i}' for i in N)}] = [{', '.join(f'x{i + 1}' for i in N[:-1])}, 1]",
-    "an array of calls": f"p := [{', '.join(f'count(input.a{i})' for i in INF)}]",
+    "an array of calls": f"p := [{', '.join(f'count(input.a{i})' for i in range(1_500))}]",
     "a body of every": body(f"every x in input.a{i} {{ x }}" for i in N),
     "a body of comprehensions": body(f"x{i} := {{y | some y in input}}" for i in N),
     "a body of negations": body(f"not input.a{i}" for i in N),
@@ -189,13 +193,13 @@ COMPILED: dict[str, str] = {
     "a nest of comprehensions that go through each other": nested(45, "{x# | some x# in ", "input", "}"),
     "a nest of objects of comprehensions": nested(45, "{x#: y# | some x#, y# in ", "input", "}"),
     "a nest of every": "p if { " + "".join(f"every x{i} in input {{ x{i}; " for i in range(45)) + "true" + "}" * 46,
-    "many nests": "\n".join(f"p contains {nested(30, '[x# | some x# in ', 'input', ']')[5:]}" for _ in range(100)),
+    "many nests": "\n".join(f"p contains {nested(30, '[x# | some x# in ', 'input', ']')[5:]}" for _ in range(40)),
     "deep brackets around every member": f"p := {'[1, ' * 95}1{']' * 95}",
     "very many rules": "\n".join(f"r{i} := input.a{i}" for i in range(100_000)),
     "many rules, each of which needs the next": "\n".join(f"r{i} if r{i + 1}" for i in range(2_000)) + "\nr2000 := 1\np if r0",
     "many clauses": "\n".join(f"p := {i} if input.a == {i}" for i in range(2_000)),
     "many types": f"p := {{{', '.join(f'{{`a{i}`: {i}}}' for i in range(3_000))}}}",
-    "many types to match": f"p if {{{', '.join(f'{{`a{i}`: {i}}}' for i in N)}}} == {{{', '.join(f'{{`b{i}`: {i}}}' for i in N)}}}",
+    "many types to match": f"p if {objects('a')} == {objects('b')}",
     "many unknown names": "\n".join(f"r{i} := someunknownname{i}" for i in range(1_000)),
     "many unknown functions": "\n".join(f"r{i} := function{i}(1)" for i in range(1_000)),
     "a long unknown name": f"p := {'ab' * 50_000}\n{'ba' * 50_000} := 1",
@@ -225,13 +229,15 @@ def test_a_plan_of_nests_is_compiled_in_time(name: str) -> None:
     block = {"stmts": [*stmts("BreakStmt", 1, index=levels)]}
     for _ in range(levels):
         block = {"stmts": [*stmts("MakeArrayStmt", 20, target=4), *stmts(kind, 1, block=block, **fields)]}
-    survived(lambda: compile_plan(json.dumps({"plans": {"plans": [{"name": "p", "blocks": [block]}]}}).encode()))
+    plan = json.dumps({"plans": {"plans": [{"name": "p", "blocks": [block]}]}}).encode()
+    survived(lambda: compile_plan(plan))
 
 
-@pytest.mark.parametrize("count", [5_000, 500_000])
+@pytest.mark.parametrize("count", [2_000, 20_000])
 def test_a_long_plan_is_compiled_in_time(count: int) -> None:
     block = {"stmts": stmts("MakeArrayStmt", count, target=2)}
-    survived(lambda: compile_plan(json.dumps({"plans": {"plans": [{"name": "p", "blocks": [block]}]}}).encode()))
+    plan = json.dumps({"plans": {"plans": [{"name": "p", "blocks": [block]}]}}).encode()
+    survived(lambda: compile_plan(plan))
 
 
 def test_a_long_query_is_compiled_in_time() -> None:

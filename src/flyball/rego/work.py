@@ -19,10 +19,10 @@ READ: Final = 2  # reading a character
 JSON: Final = 3  # reading this power of two of characters of a plan is one unit
 FOUND: Final = 10  # reading a statement of a plan
 STMT: Final = 5  # planning a statement
-MADE: Final = 40  # making one into Python
-FUNC: Final = 200  # making a function
+MADE: Final = 25  # making one into Python
+FUNC: Final = 120  # making a function
 FLAG: Final = 20  # setting a variable on the way out of where a statement stands
-WIDE: Final = 4  # copying this power of two of names is one unit
+WIDE: Final = 6  # copying this power of two of names is one unit
 
 
 class _Now(threading.local):

@@ -24,6 +24,7 @@ from flyball.rego.trace import PASSIVE, Chart, values
 from flyball.rego.work import MADE, WIDE, spend
 
 Rest = Callable[[Scope], Code]
+Owned = list[frozenset[int]] | None
 TWICE: Final = 2
 NESTING: Final = (ir.Blocks, ir.Scan, ir.Not, ir.With)
 FLOW: Final = (*NESTING, ir.Break, ir.ReturnLocal)
@@ -42,27 +43,34 @@ class Emitter:
     def body(self, blocks: tuple[ir.Block, ...], params: tuple[int, ...], first: Code) -> Code:
         """Everything in the function: its blocks, and before them what they need and what comes `first`."""
         self.layout = Layout(blocks)
-        scope = Scope(frozenset(params) - {INPUT}, self.layout.changed(self.layout.all()) - frozenset(params))
+        given = frozenset(params)
+        own = [one - given for one in self.layout.own(blocks)]
+        scope = Scope(given - {INPUT}, self.layout.changed(self.layout.all()).difference(given, *own))
         self.own = Ownership(self.layout, params)
         self.make.plain = self.own.plain
         if not self.own.plain:
             first = [node.let("w", ast.Dict([], [], **node.AT)), *first]
-        code = self.chain(blocks, Frame(None, ()), scope, lambda _: [])
+        code = self.chain(blocks, Frame(None, ()), scope, lambda _: [], own)
         inner = self.nest.inner()
         self.make.names.unset.difference_update(f"l{local}" for local in params)
         return [*self.make.names.prologue(), *first, *inner, *code]
 
-    def chain(self, blocks: tuple[ir.Block, ...], parent: Frame, scope: Scope, rest: Rest) -> Code:
-        """Blocks one after the other, then the rest."""
+    def chain(self, blocks: tuple[ir.Block, ...], parent: Frame, scope: Scope, rest: Rest, own: Owned = None) -> Code:
+        """Blocks one after the other, then the rest.
+
+        `own` are the locals that each block has for itself: a rule may have thousands of clauses, and each begins knowing of its own only.
+        """
         before: list[tuple[ir.Block, Scope]] = []
         for at, block in enumerate(blocks):
             found, leaves = ways(block)
+            mine = own[at] if own else frozenset()
+            known = scope.begins(mine)
             if leaves and found < TWICE:
-                after = partial(self.after, blocks[at + 1 :], parent, scope, rest)
-                code = self.flow(block, 0, Frame(parent, self.nest.around, end=after), scope)
+                after = partial(self.after, (blocks[at + 1 :], own[at + 1 :] if own else None), parent, scope, rest)
+                code = self.flow(block, 0, Frame(parent, self.nest.around, end=after), known)
                 break
-            before.append((block, scope))
-            scope = self.past(block, scope)
+            before.append((block, known))
+            scope = self.past(block, known).maybe(mine)
         else:
             code = rest(scope)
         for block, known in reversed(before):
@@ -79,9 +87,9 @@ class Emitter:
             scope = self.step(stmt, scope).scope
         return scope
 
-    def after(self, blocks: tuple[ir.Block, ...], parent: Frame, scope: Scope, rest: Rest, known: Scope) -> Code:
+    def after(self, blocks: tuple[tuple[ir.Block, ...], Owned], parent: Frame, scope: Scope, rest: Rest, known: Scope) -> Code:
         """What comes after a block, written where its end is reached."""
-        return self.chain(blocks, parent, scope.knows(known), rest)
+        return self.chain(blocks[0], parent, scope.knows(known), rest, blocks[1])
 
     def flow(self, block: ir.Block, start: int, frame: Frame, scope: Scope) -> Code:
         """The statements of a block from one on."""

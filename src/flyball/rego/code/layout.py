@@ -97,6 +97,22 @@ class Layout:
             return True
         return not _locals(self._appends, span) <= _locals(self._arrays, span)
 
+    def own(self, blocks: tuple[ir.Block, ...]) -> list[frozenset[int]]:
+        """For each of these blocks, the locals that no other of them mentions."""
+        first: dict[int, int] = {}
+        shared: set[int] = set()
+        for at, block in enumerate(blocks):
+            start, stop = self.of(block)
+            for stmt in self.stmts[start:stop]:
+                for one in (*ir.targets(stmt), *ir.operands(stmt)):
+                    if isinstance(one, int) and first.setdefault(one, at) != at:
+                        shared.add(one)
+        found: list[set[int]] = [set() for _ in blocks]
+        for local, at in first.items():
+            if local not in shared:
+                found[at].add(local)
+        return list(map(frozenset, found))
+
     def looks(self, local: int, span: Span) -> int:
         """How often these look for a text in a local, where a dict says all that there is to find."""
         found = self._looks.get(local, [])

@@ -68,6 +68,10 @@ class Scope(NamedTuple):
             views = {local: view for local, view in views.items() if local == INPUT or local not in lost}
         return self._replace(sure=self.sure - lost, none=self.none - lost, base=self.base - lost, kinds=kinds, views=views)
 
+    def begins(self, own: frozenset[int]) -> "Scope":
+        """Where a block begins that alone has these locals: nothing has set them yet."""
+        return self._replace(none=self.none | own) if own else self
+
     def without(self, local: int) -> "Scope":
         """After this was made undefined."""
         then = self.maybe([local])
