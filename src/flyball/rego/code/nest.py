@@ -40,7 +40,7 @@ class Nest:
             self.depth -= 1
             return code
         name, held = self.names.fresh("h"), self.names.fresh("y")
-        inner = Around(loop=False, again=self.names.fresh("a"))
+        inner = Around(loop=False, again=self.names.fresh("a") if any(one.loop for one in self.around) else "")
         self._expect(frame)
         self.later.append((name, (*self.around, inner), made))
         gives = node.differ(node.name(held), node.name("NEVER"))
@@ -48,7 +48,7 @@ class Nest:
 
     def _expect(self, frame: Frame | None) -> None:
         """Makes every flag that what is made later may need."""
-        for one in self.around:
+        for one in within_loops(self.around):
             one.again = one.again or self.names.fresh("a")
         while frame:
             if frame.followed and not frame.skip:
@@ -94,11 +94,20 @@ class Nest:
         return [*code, *flags, *(goal.end(scope) if goal.end else []), *way]
 
     def out(self, where: tuple[Around, ...]) -> Code:
-        """Leaves all loops and inner functions but these; the last statement is the one that goes."""
+        """Leaves all loops and inner functions but these; the last statement is the one that goes.
+
+        What an inner function goes on for ends with its call, so that falling out of it leaves what is around it too, but for a loop.
+        """
         left = self.around[len(where) :]
-        spend(FLAG * len(left))
         code: Code = []
-        for one in left[1:]:
+        for one in within_loops(left):
+            spend(FLAG)
             one.again = one.again or self.names.fresh("a")
             code.append(node.let(one.again, node.YES))
         return [*code, self.exit()] if left else []
+
+
+def within_loops(found: tuple[Around, ...]) -> tuple[Around, ...]:
+    """Those that stand in a loop of them."""
+    first = next((at for at, one in enumerate(found) if one.loop), len(found))
+    return found[first + 1 :]
