@@ -14,7 +14,7 @@ from flyball.rego.error import NOWHERE, Mistake, Place, Refused
 
 LEAST: Final = 500_000  # units that any text may cost
 EACH: Final = 100  # more for each character
-MOST: Final = 8_000_000  # and no text more than this
+MOST: Final = 10_000_000  # and no text more than this
 READ: Final = 2  # reading a character
 JSON: Final = 3  # reading this power of two of characters of a plan is one unit
 FOUND: Final = 10  # reading a statement of a plan
