@@ -68,15 +68,16 @@ def _everything(node: Any) -> Iterator[Any]:
     waiting = [node]
     while waiting:
         one = waiting.pop()
-        if isinstance(one, tuple):
+        kind: Any = type(one)
+        if kind is tuple:
             waiting += reversed(one)
-        elif names := _inside(type(one)):
+        elif names := _inside(kind):
             yield one
             waiting += [getattr(one, name) for name in names]
 
 
 @cache
-def _inside(kind: type) -> tuple[str, ...]:
+def _inside(kind: Any) -> tuple[str, ...]:
     """The fields of a kind of node that hold others, last first; none for what is no node."""
     if not is_dataclass(kind):
         return ()

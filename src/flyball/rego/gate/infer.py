@@ -122,16 +122,8 @@ class Types:
         if id(term) not in self.made:
             inside = self.inside()
             inside.body(term.body)
-            self.makes(term, inside)
+            self.made[id(term)] = gives(term, inside)
         return self.made[id(term)]
-
-    def makes(self, term: Comprehension, inside: "Types") -> None:
-        """Notes the type of a comprehension, given the types in its body."""
-        kind = inside.type(term.head) or ANY
-        if term.kind == "object":
-            self.made[id(term)] = object_of((inside.type(term.key) if term.key is not None else None) or ANY, kind)
-        else:
-            self.made[id(term)] = array(of=kind) if term.kind == "array" else set_of(kind)
 
     def same(self, left: Term, right: Term) -> bool:
         """Whether two terms can be equal; what is not known on one side is learned from the other."""
@@ -175,6 +167,14 @@ class Types:
                 return False
             inner = [(value, one or ANY) for value, one in found]
         return all([self.match(part, one) for part, one in inner])  # noqa: C419 - every part is to be learned from
+
+
+def gives(term: Comprehension, inside: Types) -> Type:
+    """The type of a comprehension, given the types in its body."""
+    kind = inside.type(term.head) or ANY
+    if term.kind == "object":
+        return object_of((inside.type(term.key) if term.key is not None else None) or ANY, kind)
+    return array(of=kind) if term.kind == "array" else set_of(kind)
 
 
 def shown(kind: Type | None) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from flyball.rego.gate import schema as json_schema
 from flyball.rego.gate import shape, show
-from flyball.rego.gate.infer import Types, World, shown
+from flyball.rego.gate.infer import Types, World, gives, shown
 from flyball.rego.gate.note import TYPE, Notes
 from flyball.rego.gate.trie import Names, Node, steps
 from flyball.rego.gate.walk import ground_prefix, is_binary, parts
@@ -167,7 +167,7 @@ class Checker(Types):
             for side in (term.key, term.head):
                 if side is not None:
                     inside._term(side)
-            self.makes(term, inside)
+            self.made[id(term)] = gives(term, inside)
             return
         if isinstance(term, Template):
             for part in term.parts:

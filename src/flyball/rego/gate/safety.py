@@ -162,7 +162,7 @@ class Orderer:
         if isinstance(what, Every):
             return reached(what.domain, safe)
         found: set[str] = set()
-        for term in heads(replace(line, withs=())):
+        for term in heads(replace(line, withs=()) if line.withs else line):
             found |= reached(term, safe)
         if is_binary(what, "eq"):
             found |= _unified(what.args[0], what.args[1], safe | found)

@@ -78,10 +78,10 @@ class Lookup:
         if isinstance(term, Ref):
             head, path = self.term(term.head), tuple(map(self.term, term.path))
             if isinstance(head, Ref):
-                return replace(term, head=head.head, path=(*head.path, *path))
-            return replace(term, head=head, path=path)
+                return Ref(head.head, (*head.path, *path), term.place)
+            return Ref(head, path, term.place)
         if isinstance(term, Call):
-            return replace(term, name=self.callee(term), args=tuple(map(self.term, term.args)))
+            return Call(self.callee(term), tuple(map(self.term, term.args)), term.place)
         if isinstance(term, Comprehension):
             return self._comprehension(term)
         if isinstance(term, Template):
@@ -111,13 +111,13 @@ class Lookup:
             return term
         local = self.local(term.name)
         if local:
-            return replace(term, name=local)
+            return Var(local, term.place)
         hidden = any(term.name in scope.hides for scope in self.scopes)
         if not hidden and term.name in self.names:
             self.used.add(term.name)
             path = self.names[term.name]
             if len(path) == 1:
-                return replace(term, name=path[0])
+                return Var(path[0], term.place)
             return Ref(Var(path[0], term.place), tuple(Scalar(one, term.place) for one in path[1:]), term.place)
         self.scopes[-1].how.setdefault(term.name, "seen")
         return term
@@ -150,7 +150,7 @@ class Lookup:
             return term
         local = self.count.local(term.name)
         scope.locals[term.name], scope.how[term.name], scope.places[local] = local, how, term.place
-        return replace(term, name=local)
+        return Var(local, term.place)
 
     def unused(self, scope: Scope, body: Body, used: set[str]) -> None:
         """A variable declared with `some` or `every` and never used is a mistake in Rego; one assigned only a warning."""

@@ -133,7 +133,7 @@ def all_terms(rule: Rule) -> Iterator[Term]:
 def all_lines(rule: Rule) -> Iterator[Expr]:
     """Every line of a rule, of its closures and of its `else`, outer ones first."""
     yield from lines(rule.body)
-    for term in all_terms(replace(rule, otherwise=None)):
+    for term in all_terms(replace(rule, otherwise=None) if rule.otherwise else rule):
         if isinstance(term, Comprehension):
             yield from lines(term.body)
     if rule.otherwise:
