@@ -5,13 +5,19 @@ from typing import Any
 
 from flyball.rego import UNDEFINED, World, ir
 from flyball.rego.builtin import TABLE
+from flyball.rego.code.layout import Layout
 from flyball.rego.code.own import MAKERS
-from flyball.rego.code.scope import is_seen
 from flyball.rego.error import BuiltinFault, Conflict
 from flyball.rego.run import base_dot, dot, merge, overlay
 from flyball.rego.value import Set, equal, key, ordered, unkey
 
 MADE = {ir.MakeArray: list, ir.MakeObject: dict, ir.MakeSet: Set}
+
+
+def is_seen(block: ir.Block) -> bool:
+    """Whether anything outside can tell in which order a block ran for the members."""
+    layout = Layout((block,))
+    return layout.is_seen(layout.all())
 
 
 class Fail(Exception):

@@ -4,18 +4,19 @@ Each ends with an answer or a documented error.
 """
 
 import contextlib
+import json
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 
-from flyball.rego import UNDEFINED, RegoError, compile  # noqa: A004 - it is what people call
+from flyball.rego import UNDEFINED, RegoError, compile, compile_plan, compile_query  # noqa: A004 - it is what people call
 from flyball.rego.value import plain
 
-CPU_S = 30  # what is looked for is a hang: compiling is bounded by size, not by time, and coverage makes it several times as slow
+CPU_S = 4  # coverage makes everything several times as slow
 GROWN_KIB = 512 * 1024
 
 
@@ -143,6 +144,104 @@ def survived(ask: Callable[[], Any]) -> None:
 def test_limits_hold(name: str) -> None:
     source, given = RULES[name]
     survived(lambda: compile({"a.rego": f"package t\n{source}\n"}, entrypoints=["t/p"]).eval("t/p", given))
+
+
+# Texts that are long, deep or full of what is compiled again and again
+N, INF = range(400), range(5_000)
+
+
+def body(lines: Iterable[str]) -> str:
+    return "p if {\n" + "\n".join(lines) + "\n}"
+
+
+def nested(levels: int, opening: str, inside: str, closing: str) -> str:
+    return "p := " + "".join(opening.replace("#", str(at)) for at in range(levels)) + inside + closing * levels
+
+
+def objects(name: str) -> str:
+    return f"{{{', '.join(f'{{`{name}{i}`: {i}}}' for i in range(200))}}}"
+
+
+COMPILED: dict[str, str] = {
+    "a body of some": body(f"some x{i} in input" for i in N),
+    "a body of some, too long": body(f"some x{i} in input" for i in INF),
+    "a body that can only run backwards": body([*(f"x{i} = x{i + 1}" for i in N[:-2]), "x398 = 1"]),
+    "an array that can only be bound backwards": f"p if [{', '.join(f'x{i}' for i in N)}] = [{', '.join(f'x{i + 1}' for i in N[:-1])}, 1]",
+    "an array of calls": f"p := [{', '.join(f'count(input.a{i})' for i in range(1_500))}]",
+    "a body of every": body(f"every x in input.a{i} {{ x }}" for i in N),
+    "a body of comprehensions": body(f"x{i} := {{y | some y in input}}" for i in N),
+    "a body of negations": body(f"not input.a{i}" for i in N),
+    "a body of changed inputs": body(f"data.t.q with input.a{i} as 1" for i in N) + "\nq := input",
+    "a line of changed inputs": f"p if data.t.q {' '.join(f'with input.a{i} as 1' for i in N)}\nq := input",
+    "a long reference": f"p := input{''.join(f'[x{i}]' for i in range(250))}",
+    "a long reference of names": f"p := input{'.a' * 50_000}",
+    "references that need each other": f"p := [{', '.join(f'input[x{i}][a[x{i + 1}]]' for i in N)}]\na := {{}}",
+    "references through all rules": "\n".join([*(f"r{i} := {i}" for i in range(500)), *(f"p contains data.t[x{i}]" for i in range(500))]),
+    "a world for every line": body(f"data.t.r0 with data.t.z{i} as 1" for i in N)
+    + "\n"
+    + "\n".join(f"z{i} := {i}\nr{i} := [z{i}, r{i + 1}]" for i in N)
+    + "\nr400 := 1",
+    "two worlds for every rule": "\n".join(
+        f"z{i} := 1\nr{i} := [r{i + 1}, x] if {{ x := r{i + 1} with data.t.z{i} as 2 }}" for i in range(40)
+    )
+    + f"\nr40 := [{', '.join(f'z{i}' for i in range(40))}]\np := r0",
+    "two functions for every rule": "\n".join(
+        f"f{i}(x) := x\nr{i} := [r{i + 1}, x] if {{ x := r{i + 1} with f{i} as {i} }}" for i in range(40)
+    )
+    + f"\nr40 := [{', '.join(f'f{i}(0)' for i in range(40))}]\np := r0",
+    "a nest of comprehensions": nested(45, "[x# | x# := ", "1", "]"),
+    "a nest of comprehensions that go through each other": nested(45, "{x# | some x# in ", "input", "}"),
+    "a nest of objects of comprehensions": nested(45, "{x#: y# | some x#, y# in ", "input", "}"),
+    "a nest of every": "p if { " + "".join(f"every x{i} in input {{ x{i}; " for i in range(45)) + "true" + "}" * 46,
+    "many nests": "\n".join(f"p contains {nested(30, '[x# | some x# in ', 'input', ']')[5:]}" for _ in range(40)),
+    "deep brackets around every member": f"p := {'[1, ' * 95}1{']' * 95}",
+    "very many rules": "\n".join(f"r{i} := input.a{i}" for i in range(100_000)),
+    "many rules, each of which needs the next": "\n".join(f"r{i} if r{i + 1}" for i in range(2_000)) + "\nr2000 := 1\np if r0",
+    "many clauses": "\n".join(f"p := {i} if input.a == {i}" for i in range(2_000)),
+    "many types": f"p := {{{', '.join(f'{{`a{i}`: {i}}}' for i in range(3_000))}}}",
+    "many types to match": f"p if {objects('a')} == {objects('b')}",
+    "many unknown names": "\n".join(f"r{i} := someunknownname{i}" for i in range(1_000)),
+    "many unknown functions": "\n".join(f"r{i} := function{i}(1)" for i in range(1_000)),
+    "a long unknown name": f"p := {'ab' * 50_000}\n{'ba' * 50_000} := 1",
+    "a long text": "# " + "x" * 3_000_000,
+}
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_a_compilation_ends(name: str) -> None:
+    survived(lambda: compile({"a.rego": f"package t\n{COMPILED[name]}\n"}))
+
+
+PLANNED: dict[str, Any] = {
+    "a nest of scans": (150, "ScanStmt", {"source": 0, "key": 2, "value": 3}),
+    "a nest of negations": (150, "NotStmt", {}),
+    "a nest of changed inputs": (150, "WithStmt", {"local": 0, "path": [], "value": {"type": "bool", "value": True}}),
+}
+
+
+def stmts(kind: str, count: int, **fields: Any) -> list[Any]:
+    return [{"type": kind, "stmt": fields} for _ in range(count)]
+
+
+@pytest.mark.parametrize("name", PLANNED)
+def test_a_plan_of_nests_is_compiled_in_time(name: str) -> None:
+    levels, kind, fields = PLANNED[name]
+    block = {"stmts": [*stmts("BreakStmt", 1, index=levels)]}
+    for _ in range(levels):
+        block = {"stmts": [*stmts("MakeArrayStmt", 20, target=4), *stmts(kind, 1, block=block, **fields)]}
+    plan = json.dumps({"plans": {"plans": [{"name": "p", "blocks": [block]}]}}).encode()
+    survived(lambda: compile_plan(plan))
+
+
+@pytest.mark.parametrize("count", [2_000, 20_000])
+def test_a_long_plan_is_compiled_in_time(count: int) -> None:
+    block = {"stmts": stmts("MakeArrayStmt", count, target=2)}
+    plan = json.dumps({"plans": {"plans": [{"name": "p", "blocks": [block]}]}}).encode()
+    survived(lambda: compile_plan(plan))
+
+
+def test_a_long_query_is_compiled_in_time() -> None:
+    survived(lambda: compile_query({"a.rego": "package t\nz := 1\n"}, "\n".join(f"some x{i} in data[y{i}]" for i in N)))
 
 
 # Names and texts that mean something to Python, or to whatever made code of text

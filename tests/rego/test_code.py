@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from flyball import rego
 from flyball.rego import UNDEFINED, Limits, OverLimit, RegoError, World, code, compile_plan, compile_query, ir
 from flyball.rego.aside import aside
+from flyball.rego.code import nest
 from flyball.rego.policy import Policy
 from flyball.rego.value import Set, equal, plain
 
@@ -139,7 +140,11 @@ XS = ir.Dot(0, ir.Const("xs"), 4)
         ((ir.NotEqual(ir.Const(1), ir.Const(value=True)), put("other")), "other"),
     ],
 )
-def test_every_way_out_of_blocks(stmts: tuple[ir.Stmt, ...], wanted: Any) -> None:
+@pytest.mark.parametrize(("deep", "loops"), [(nest.DEEP, nest.LOOPS), (2, 1), (1, 2)])
+def test_every_way_out_of_blocks(monkeypatch: pytest.MonkeyPatch, deep: int, loops: int, stmts: tuple[ir.Stmt, ...], wanted: Any) -> None:
+    """Also where nearly everything goes on in a function within the function, as only long bodies do."""
+    monkeypatch.setattr(nest, "DEEP", deep)
+    monkeypatch.setattr(nest, "LOOPS", loops)
     assert place(stmts) == wanted or place(stmts) is wanted
 
 

@@ -6,7 +6,7 @@ ground terms are made once, at load.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, TypeAlias
 
 from flyball.rego.error import NOWHERE, Place
@@ -290,10 +290,11 @@ def inner(stmt: Stmt) -> tuple[Block, ...]:
 
 def walk(blocks: tuple[Block, ...]) -> Iterator[Stmt]:
     """Every statement in these blocks, those within others too, in the order of the plan."""
-    for block in blocks:
-        for stmt in block:
-            yield stmt
-            yield from walk(inner(stmt))
+    waiting = [stmt for block in reversed(blocks) for stmt in reversed(block)]
+    while waiting:
+        stmt = waiting.pop()
+        yield stmt
+        waiting += [one for block in reversed(inner(stmt)) for one in reversed(block)]
 
 
 def targets(stmt: Stmt) -> tuple[Local, ...]:
@@ -307,18 +308,17 @@ def targets(stmt: Stmt) -> tuple[Local, ...]:
 
 
 READS: Final = ("source", "key", "value", "a", "b", "array", "object", "set", "path", "args")
+_READ: Final[dict[type[Stmt], tuple[str, ...]]] = {
+    kind: tuple(name for name in READS if name in {one.name for one in fields(kind)}) for kind in Stmt.__subclasses__()
+} | {Scan: ("source",), With: ("local", "value")}
 
 
 def operands(stmt: Stmt) -> tuple[Operand, ...]:
     """What a statement itself reads, a value that it adds to included."""
-    if isinstance(stmt, Scan):
-        return (stmt.source,)
-    if isinstance(stmt, With):
-        return (stmt.local, stmt.value)
     found: list[Operand] = []
-    for name in READS:
-        held = getattr(stmt, name, None)
-        found += held if isinstance(held, tuple) else [] if held is None else [held]
+    for name in _READ[type(stmt)]:
+        held = getattr(stmt, name)
+        found += held if isinstance(held, tuple) else (held,)
     return tuple(found)
 
 

@@ -5,6 +5,7 @@ OPA takes all of this as it is. A misspelt `deny` is a rule that nobody reads, a
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any
 
 from flyball.rego.builtin import TABLE
@@ -53,38 +54,44 @@ def _unread(modules: list[Module], asked: set[Path]) -> Iterator[Mistake]:
 
 def _names(node: Any) -> Iterator[str]:
     """Every variable, every function and every constant part of a reference below a node."""
-    if isinstance(node, Var):
-        yield node.name
-    elif isinstance(node, Call):
-        yield from node.name
-    elif isinstance(node, Ref):
-        yield from (part.value for part in node.path if isinstance(part, Scalar) and isinstance(part.value, str))
-    for below in _below(node):
-        yield from _names(below)
+    for one in _everything(node):
+        if isinstance(one, Var):
+            yield one.name
+        elif isinstance(one, Call):
+            yield from one.name
+        elif isinstance(one, Ref):
+            yield from (part.value for part in one.path if isinstance(part, Scalar) and isinstance(part.value, str))
 
 
-def _below(node: Any) -> Iterator[Any]:
-    if isinstance(node, tuple):
-        yield from node
-    elif is_dataclass(node):
-        yield from (getattr(node, field.name) for field in fields(node) if field.name not in {"place", "metadata", "text"})
+def _everything(node: Any) -> Iterator[Any]:
+    """A node of the tree and every node below it."""
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        kind: Any = type(one)
+        if kind is tuple:
+            waiting += reversed(one)
+        elif names := _inside(kind):
+            yield one
+            waiting += [getattr(one, name) for name in names]
+
+
+@cache
+def _inside(kind: Any) -> tuple[str, ...]:
+    """The fields of a kind of node that hold others, last first; none for what is no node."""
+    if not is_dataclass(kind):
+        return ()
+    return tuple(field.name for field in reversed(fields(kind)) if field.name not in {"place", "metadata", "text"})
 
 
 def _lost(module: Module, modules: list[Module], rules: set[Path], data: Mapping[str, Any]) -> Iterator[Mistake]:
     aliases = {one.alias or one.path[-1]: one.path[1:] for one in module.imports if one.path[0] == "data"}
     packages = {one.package for one in modules}
-    said: list[Import | Ref] = [*module.imports, *_refs(module.rules)]
+    said: list[Import | Ref] = [*module.imports, *(one for one in _everything(module.rules) if isinstance(one, Ref))]
     for one in said:
         path = _path(one, aliases)
         if path is not None and (lost := _missing(path, packages, rules, data)):
             yield Mistake(one.place, CODE, f"there is no `data.{lost}`", "it is undefined: correct its name, or add it to the tables")
-
-
-def _refs(node: Any) -> Iterator[Ref]:
-    if isinstance(node, Ref):
-        yield node
-    for below in _below(node):
-        yield from _refs(below)
 
 
 def _path(one: Import | Ref, aliases: Mapping[str, Path]) -> Path | None:
@@ -123,7 +130,7 @@ def _missing(path: Path, packages: set[Path], rules: set[Path], data: Mapping[st
 def lint_words(modules: Iterable[Module], schema: Mapping[str, Any]) -> Iterator[Mistake]:
     """Comparisons of a field of the input with a text that is none of those that it may have (`enum` in the input's JSON Schema)."""
     for module in modules:
-        for call in _calls(module.rules):
+        for call in (one for one in _everything(module.rules) if isinstance(one, Call)):
             for field, other in (call.args, call.args[::-1]) if call.name[-1] in COMPARE and len(call.args) == len(PAIR) else ():
                 words = _words(field, schema)
                 if words and isinstance(other, Scalar) and isinstance(other.value, str) and other.value not in words:
@@ -132,13 +139,6 @@ def lint_words(modules: Iterable[Module], schema: Mapping[str, Any]) -> Iterator
 
 COMPARE = ("equal", "eq", "neq")
 PAIR = ("left", "right")
-
-
-def _calls(node: Any) -> Iterator[Call]:
-    if isinstance(node, Call):
-        yield node
-    for below in _below(node):
-        yield from _calls(below)
 
 
 def _words(field: Any, schema: Mapping[str, Any]) -> list[str]:

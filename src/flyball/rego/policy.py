@@ -23,6 +23,7 @@ from flyball.rego.run import Memory, view
 from flyball.rego.trace import Recorder, Trace, lines
 from flyball.rego.tree import Module, Var
 from flyball.rego.value import UNDEFINED, Set, Value, plain
+from flyball.rego.work import MOST, counted
 
 DEFAULT: Final = Limits()
 EMPTY: Final[Mapping[str, Value]] = MappingProxyType({})
@@ -182,7 +183,7 @@ def compile(  # noqa: A001 - it is called as `rego.compile`
     Raises:
         Refused: the set has mistakes; it holds all that were found.
     """
-    with aside():
+    with aside(), counted(sum(map(len, modules.values()))):
         parsed = parse(modules)
         named = [_path(one) for one in entrypoints] or every(parsed)
         program = build(parsed, named, schema=schema)
@@ -191,14 +192,14 @@ def compile(  # noqa: A001 - it is called as `rego.compile`
 
 def compile_query(modules: Mapping[str, str], query: str, *, strict: bool = False, limits: Limits = DEFAULT) -> Policy:
     """A query over a set of files, as the entrypoint `eval`: a list with an object of the query's variables for every answer."""
-    with aside():
+    with aside(), counted(sum(map(len, modules.values())) + len(query)):
         program = build(parse(modules), query=parse_body("query", query))
         return Policy(program, digest(dict(modules), query, strict), strict=strict, limits=limits)
 
 
 def compile_plan(plan: Mapping[str, Any] | bytes, *, strict: bool = False, limits: Limits = DEFAULT) -> Policy:
     """The policy that OPA made into a plan (`opa build -t plan`, plan.json). Raises Refused."""
-    with aside():
+    with aside(), counted(len(plan) if isinstance(plan, bytes | str) else MOST):
         whole = parsed_plan(plan)
         return Policy(read(whole), digest(whole, strict), strict=strict, limits=limits)
 
@@ -207,13 +208,14 @@ def parse(modules: Mapping[str, str]) -> list[Module]:
     """The trees of a set of files; raises Refused with the mistakes of all of them."""
     parsed: list[Module] = []
     mistakes: list[Mistake] = []
-    for file, text in modules.items():
-        try:
-            parsed.append(parse_module(file, text))
-        except Refused as fault:
-            mistakes += fault.mistakes
+    with counted(sum(map(len, modules.values()))):
+        for file, text in modules.items():
+            try:
+                parsed.append(parse_module(file, text))
+            except Refused as fault:
+                mistakes += fault.mistakes
     if mistakes:
-        raise Refused(mistakes)
+        raise Refused(dict.fromkeys(mistakes))
     return parsed
 
 

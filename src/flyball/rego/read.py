@@ -13,6 +13,7 @@ from typing import Any, Final
 from flyball.rego import ir
 from flyball.rego.builtin import REFUSED, TABLE
 from flyball.rego.error import NOWHERE, Mistake, Place, Refused
+from flyball.rego.work import FOUND, JSON, spend
 
 Fields = Mapping[str, Any]
 CODE: Final = "rego_compile_error"
@@ -42,6 +43,8 @@ def read(plan: Fields | bytes | str) -> ir.Program:
 
 def parsed_plan(plan: Fields | bytes | str) -> Fields:
     """A plan, from its text where that is what there is; raises Refused."""
+    if isinstance(plan, bytes | str):
+        spend(len(plan) >> JSON)
     try:
         whole = json.loads(plan) if isinstance(plan, bytes | str) else plan
     except (ValueError, RecursionError) as fault:
@@ -134,6 +137,7 @@ class _Reader:
         if make is None:
             raise _Fault(f"{kind} is no statement that this version knows")
         fields = _object(one.get("stmt"), f"{kind}")
+        spend(FOUND)
         place = self.place(fields)
         try:
             made = make(_Stmt(self, fields, depth))

@@ -14,6 +14,7 @@ from flyball.rego.code.quick import NAMES
 from flyball.rego.code.stmt import Maker
 from flyball.rego.error import BuiltinFault
 from flyball.rego.trace import Chart, chart
+from flyball.rego.work import FUNC, at, spend
 
 CALLED = (
     "NEVER dot base_dot values pairs ordered_values ordered_pairs snapshot length conflict insert insert_once merge overlay fork dispatch "
@@ -72,6 +73,8 @@ class _Module:
     def compiled(self) -> Compiled:
         """Makes all functions and compiles them."""
         for func in self.program.funcs:
+            at(func.place)
+            spend(FUNC)
             self.define(self.func(func))
         for index, plan in enumerate(self.program.plans):
             self.define(self.plan(plan, f"p{index}"))

@@ -7,22 +7,24 @@ skipped by a flag.
 
 import ast
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Final, cast
 
 from flyball.rego import ir
 from flyball.rego.code import node
 from flyball.rego.code.call import Caller
+from flyball.rego.code.layout import Layout, Span
 from flyball.rego.code.nest import Nest
 from flyball.rego.code.node import Code
 from flyball.rego.code.own import Ownership
-from flyball.rego.code.scope import DATA, INPUT, Around, Frame, Scope, changed, fails, is_seen, looks, ways
+from flyball.rego.code.scope import DATA, INPUT, Around, Frame, Scope, fails, ways
 from flyball.rego.code.stmt import NOT, Maker, Step
 from flyball.rego.run import VIEW
 from flyball.rego.trace import PASSIVE, Chart, values
+from flyball.rego.work import MADE, WIDE, spend
 
 Rest = Callable[[Scope], Code]
+Owned = list[frozenset[int]] | None
 TWICE: Final = 2
 NESTING: Final = (ir.Blocks, ir.Scan, ir.Not, ir.With)
 FLOW: Final = (*NESTING, ir.Break, ir.ReturnLocal)
@@ -40,27 +42,35 @@ class Emitter:
 
     def body(self, blocks: tuple[ir.Block, ...], params: tuple[int, ...], first: Code) -> Code:
         """Everything in the function: its blocks, and before them what they need and what comes `first`."""
-        scope = Scope(frozenset(params) - {INPUT}, changed(blocks) - frozenset(params))
-        self.own = Ownership(blocks, params)
+        self.layout = Layout(blocks)
+        given = frozenset(params)
+        own = [one - given for one in self.layout.own(blocks)]
+        scope = Scope(given - {INPUT}, self.layout.changed(self.layout.all()).difference(given, *own))
+        self.own = Ownership(self.layout, params)
         self.make.plain = self.own.plain
         if not self.own.plain:
             first = [node.let("w", ast.Dict([], [], **node.AT)), *first]
-        code = self.chain(blocks, Frame(None, ()), scope, lambda _: [])
+        code = self.chain(blocks, Frame(None, ()), scope, lambda _: [], own)
         inner = self.nest.inner()
         self.make.names.unset.difference_update(f"l{local}" for local in params)
         return [*self.make.names.prologue(), *first, *inner, *code]
 
-    def chain(self, blocks: tuple[ir.Block, ...], parent: Frame, scope: Scope, rest: Rest) -> Code:
-        """Blocks one after the other, then the rest."""
+    def chain(self, blocks: tuple[ir.Block, ...], parent: Frame, scope: Scope, rest: Rest, own: Owned = None) -> Code:
+        """Blocks one after the other, then the rest.
+
+        `own` are the locals that each block has for itself: a rule may have thousands of clauses, and each begins knowing of its own only.
+        """
         before: list[tuple[ir.Block, Scope]] = []
         for at, block in enumerate(blocks):
             found, leaves = ways(block)
+            mine = own[at] if own else frozenset()
+            known = scope.begins(mine)
             if leaves and found < TWICE:
-                after = partial(self.after, blocks[at + 1 :], parent, scope, rest)
-                code = self.flow(block, 0, Frame(parent, self.nest.around, end=after), scope)
+                after = partial(self.after, (blocks[at + 1 :], own[at + 1 :] if own else None), parent, scope, rest)
+                code = self.flow(block, 0, Frame(parent, self.nest.around, end=after), known)
                 break
-            before.append((block, scope))
-            scope = self.past(block, scope)
+            before.append((block, known))
+            scope = self.past(block, known).maybe(mine)
         else:
             code = rest(scope)
         for block, known in reversed(before):
@@ -71,20 +81,22 @@ class Emitter:
     def past(self, block: ir.Block, scope: Scope) -> Scope:
         """What is known after a block: of one that can only run to its end, all that it does."""
         if any(fails(stmt) or isinstance(stmt, FLOW) for stmt in block):
-            return scope.maybe(changed([block]))
+            return scope.maybe(self.layout.changed(self.layout.of(block)))
+        spend(len(block) * MADE >> 1)
         for stmt in block:
             scope = self.step(stmt, scope).scope
         return scope
 
-    def after(self, blocks: tuple[ir.Block, ...], parent: Frame, scope: Scope, rest: Rest, known: Scope) -> Code:
+    def after(self, blocks: tuple[tuple[ir.Block, ...], Owned], parent: Frame, scope: Scope, rest: Rest, known: Scope) -> Code:
         """What comes after a block, written where its end is reached."""
-        return self.chain(blocks, parent, scope.knows(known), rest)
+        return self.chain(blocks[0], parent, scope.knows(known), rest, blocks[1])
 
     def flow(self, block: ir.Block, start: int, frame: Frame, scope: Scope) -> Code:
         """The statements of a block from one on."""
         code: Code = []
         for index in range(start, len(block)):
             stmt = block[index]
+            spend(MADE + ((len(scope.sure) + len(scope.none) + len(scope.kinds)) >> WIDE))
             code += self.hook(stmt, scope)
             if isinstance(stmt, ir.Break):
                 return [*code, *self.nest.leap(frame, stmt.index, scope)]
@@ -105,16 +117,16 @@ class Emitter:
     def onward(self, block: ir.Block, index: int, frame: Frame, scope: Scope) -> Code:
         """The statements of a block after one that is defined."""
         stmt = block[index]
-        code, scope = self.seen(stmt.target, block[index + 1 :], scope) if isinstance(stmt, ir.Dot) else ([], scope)
+        code, scope = self.seen(stmt.target, self.layout.of(block, index + 1), scope) if isinstance(stmt, ir.Dot) else ([], scope)
         return [*code, *self.flow(block, index + 1, frame, scope)]
 
-    def seen(self, local: int, block: ir.Block, scope: Scope) -> tuple[Code, Scope]:
-        """Makes a view of a local that a block looks into more than once."""
-        if looks(local, block) < TWICE:
+    def seen(self, local: int, span: Span, scope: Scope) -> tuple[Code, Scope]:
+        """Makes a view of a local that these statements look into more than once."""
+        if self.layout.looks(local, span) < TWICE:
             return [], scope
         name, value = self.make.names.fresh("x"), self.make.read(local, scope)
         made = node.choose(node.kind_is(value, "dict"), value, node.call("view", value))
-        return [node.let(name, made)], replace(scope, views={**scope.views, local: name})
+        return [node.let(name, made)], scope._replace(views={**scope.views, local: name})
 
     def hook(self, stmt: ir.Stmt, scope: Scope) -> Code:
         """Tells the trace that a statement is reached, with the values that it has."""
@@ -136,7 +148,7 @@ class Emitter:
         if isinstance(stmt, ir.Blocks):
             return self.chain(stmt.blocks, frame, scope, rest)
         if isinstance(stmt, ir.Not):
-            then = rest(scope.maybe(changed([stmt.block])))
+            then = rest(scope.maybe(self.layout.changed(self.layout.within(stmt))))
             inner = Frame(frame, self.nest.around, skip=self.make.names.fresh("s"), followed=True)
             inner.finish = lambda _: [node.let(inner.skip, node.YES)]
             return skipping(inner, self.flow(stmt.block, 0, inner, scope), then)
@@ -154,11 +166,11 @@ class Emitter:
         if stmt.source in scope.none:
             return self.nest.leap(frame, 0, scope)
         source = make.read(stmt.source, scope)
-        after = scope.maybe(changed([(stmt,)]))
+        after = scope.maybe(self.layout.changed(self.layout.with_inner(stmt)))
         then = rest(after)
         many, key, value = make.names.fresh("v"), scope.name(stmt.key), scope.name(stmt.value)
         keyed = self.own.reads[stmt.key] > 0
-        how = ("ordered_" if is_seen(stmt.block) else "") + ("pairs" if keyed else "values")
+        how = ("ordered_" if self.layout.is_seen(self.layout.within(stmt)) else "") + ("pairs" if keyed else "values")
         found = node.call(how, make.names.take("k"), source)
         code: Code = [node.let(many, node.call("snapshot", found) if self.own.is_moving(stmt) else found)]
         around, inner = Around(loop=True), Frame(frame, self.nest.around, followed=bool(then))
@@ -172,12 +184,14 @@ class Emitter:
 
     def looped(self, stmt: ir.Scan, around: Around, frame: Frame, scope: Scope) -> Code:
         """The body of a loop."""
+        start, stop = self.layout.within(stmt)
+        spend((stop - start) >> WIDE)
         outer = self.nest.around
         self.nest.around = (*outer, around)
         if self.own.is_once(stmt):
             frame.finish = lambda _: self.nest.out(outer)
         frame.where = self.nest.around
-        code, inside = self.seen(stmt.value, stmt.block, scope.holds(stmt.key, stmt.value))
+        code, inside = self.seen(stmt.value, self.layout.within(stmt), scope.holds(stmt.key, stmt.value))
         code += self.nest.deeper(frame, partial(self.flow, stmt.block, 0, frame, inside))
         self.nest.around = outer
         return code
@@ -188,8 +202,9 @@ class Emitter:
         held, view, memory = make.names.fresh("d"), make.names.fresh("q"), make.names.fresh("m")
         value, old = make.read(stmt.value, scope), make.read(stmt.local, scope)
         code: Code = [node.let(held, node.call("overlay", old, make.pool.const(stmt.path), value) if stmt.path else value)]
-        inside = replace(scope if stmt.path else scope.maybe([stmt.local]), views={**scope.views, INPUT: view}, memory=memory)
-        inside = replace(inside, input=held) if stmt.local == INPUT else replace(inside, data=held, base=inside.base | {DATA})
+        before = scope if stmt.path else scope.maybe([stmt.local])
+        inside = before._replace(views={**scope.views, INPUT: view}, memory=memory)
+        inside = inside._replace(input=held) if stmt.local == INPUT else inside._replace(data=held, base=inside.base | {DATA})
         documents = make.read(INPUT, inside), make.read(DATA, inside)
         code.append(node.let(memory, node.call("fork", node.name(scope.memory), *documents, node.name("BLANK"))))
         code.append(node.let(view, node.item(node.name(memory), node.const(VIEW))))

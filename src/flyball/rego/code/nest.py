@@ -12,6 +12,7 @@ from flyball.rego.code import node
 from flyball.rego.code.node import Code
 from flyball.rego.code.pool import Names
 from flyball.rego.code.scope import Around, Frame, Scope
+from flyball.rego.work import FLAG, spend
 
 DEEP: Final = 30  # conditions within conditions
 LOOPS: Final = 15  # loops within loops
@@ -39,7 +40,7 @@ class Nest:
             self.depth -= 1
             return code
         name, held = self.names.fresh("h"), self.names.fresh("y")
-        inner = Around(loop=False, again=self.names.fresh("a"))
+        inner = Around(loop=False, again=self.names.fresh("a") if any(one.loop for one in self.around) else "")
         self._expect(frame)
         self.later.append((name, (*self.around, inner), made))
         gives = node.differ(node.name(held), node.name("NEVER"))
@@ -47,7 +48,7 @@ class Nest:
 
     def _expect(self, frame: Frame | None) -> None:
         """Makes every flag that what is made later may need."""
-        for one in self.around:
+        for one in within_loops(self.around):
             one.again = one.again or self.names.fresh("a")
         while frame:
             if frame.followed and not frame.skip:
@@ -60,8 +61,7 @@ class Nest:
         while self.later:
             name, self.around, make = self.later.pop()
             made = make()
-            names = (one for stmt in made for one in ast.walk(stmt) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store))
-            stored = sorted({one.id for one in names} - {"y"})
+            stored = sorted(node.stored(made) - {"y"})
             self.names.unset.update(stored)
             code.append(node.define(name, [], [*([node.outer(stored)] if stored else []), *made, node.give(node.name("NEVER"))]))
         return code
@@ -83,6 +83,7 @@ class Nest:
         code: Code = []
         goal = frame
         while (index or goal.clear) and goal.parent:
+            spend(1)
             index -= index > 0
             if goal.followed:
                 goal.skip = goal.skip or self.names.fresh("s")
@@ -93,10 +94,20 @@ class Nest:
         return [*code, *flags, *(goal.end(scope) if goal.end else []), *way]
 
     def out(self, where: tuple[Around, ...]) -> Code:
-        """Leaves all loops and inner functions but these; the last statement is the one that goes."""
+        """Leaves all loops and inner functions but these; the last statement is the one that goes.
+
+        What an inner function goes on for ends with its call, so that falling out of it leaves what is around it too, but for a loop.
+        """
         left = self.around[len(where) :]
         code: Code = []
-        for one in left[1:]:
+        for one in within_loops(left):
+            spend(FLAG)
             one.again = one.again or self.names.fresh("a")
             code.append(node.let(one.again, node.YES))
         return [*code, self.exit()] if left else []
+
+
+def within_loops(found: tuple[Around, ...]) -> tuple[Around, ...]:
+    """Those that stand in a loop of them."""
+    first = next((at for at, one in enumerate(found) if one.loop), len(found))
+    return found[first + 1 :]

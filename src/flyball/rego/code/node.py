@@ -144,3 +144,17 @@ def define(func: str, params: list[str], body: Code) -> ast.stmt:
 def outer(names: list[str]) -> ast.stmt:
     """`nonlocal names`."""
     return ast.Nonlocal(names, **AT)
+
+
+def stored(code: Code) -> set[str]:
+    """The variables that statements set, those within others too."""
+    found: set[str] = set()
+    waiting: list[ast.AST] = list(code)
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, ast.Assign | ast.For):
+            target = one.target if isinstance(one, ast.For) else one.targets[0]
+            names = target.elts if isinstance(target, ast.Tuple) else [target]
+            found |= {name.id for name in names if isinstance(name, ast.Name)}
+        waiting += [*getattr(one, "body", ()), *getattr(one, "orelse", ()), *getattr(one, "handlers", ())]
+    return found

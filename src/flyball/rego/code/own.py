@@ -8,6 +8,8 @@ was made by this very call.
 from collections import Counter
 
 from flyball.rego import ir
+from flyball.rego.code.layout import PRINT, Layout
+from flyball.rego.work import spend
 
 MAKERS = {
     ir.ArrayAppend: ir.MakeArray,
@@ -16,7 +18,6 @@ MAKERS = {
     ir.SetAdd: ir.MakeSet,
 }
 
-PRINT = "internal.print"
 LASTING = (*MAKERS, ir.AssignOnce, ir.ResultAdd, ir.ReturnLocal, ir.Break)  # what a later round of a loop may still change, or leaves it
 
 
@@ -25,46 +26,55 @@ class Ownership:
 
     Attributes:
         plain: whether it adds only to values that it surely made.
+        reads: how often each local is read.
     """
 
-    def __init__(self, blocks: tuple[ir.Block, ...], params: tuple[int, ...]) -> None:
-        self.stmts = list(ir.walk(blocks))
-        adds = [(local, MAKERS[type(stmt)]) for stmt in self.stmts if (local := ir.mutated(stmt)) is not None]
+    def __init__(self, layout: Layout, params: tuple[int, ...]) -> None:
+        self.layout = layout
+        adds = [(local, MAKERS[type(stmt)]) for stmt in layout.stmts if (local := ir.mutated(stmt)) is not None]
         writers: dict[int, set[type[ir.Stmt]]] = {}
-        for stmt in self.stmts:
+        self.reads: Counter[int] = Counter()
+        self._receivers: dict[int, set[int]] = {}  # local -> the locals that what reads it may give its value to
+        self._reach: dict[frozenset[int], frozenset[int]] = {}
+        for stmt in layout.stmts:
             for local in ir.targets(stmt):
                 writers.setdefault(local, set()).add(type(stmt))
+            read = [one for one in ir.operands(stmt) if isinstance(one, int)]
+            self.reads.update(read)
+            receivers = _receivers(stmt)
+            for one in read if receivers else ():
+                self._receivers.setdefault(one, set()).update(receivers)
+        self.reads.update(stmt.target for stmt in layout.stmts if isinstance(stmt, ir.AssignOnce))
         self.plain = all(local not in params and writers.get(local, set()) <= {maker, ir.Reset} for local, maker in adds)
-        self.reads = Counter(one for stmt in self.stmts for one in ir.operands(stmt) if isinstance(one, int))
-        self.reads.update(stmt.target for stmt in self.stmts if isinstance(stmt, ir.AssignOnce))
-        self._reach: dict[frozenset[int], frozenset[int]] = {}
 
     def is_moving(self, scan: ir.Scan) -> bool:
         """Whether the block of a scan may add to the very value that is scanned."""
-        adds = frozenset(local for stmt in ir.walk((scan.block,)) if (local := ir.mutated(stmt)) is not None)
+        adds = self.layout.added(self.layout.within(scan))
         return bool(adds) and (not self.plain or scan.source in self._reached(adds))
 
     def is_once(self, scan: ir.Scan) -> bool:
         """Whether a scan is over when its block has run to its end once: all that it does is to set a flag, and it would set it again."""
         if not scan.block or not isinstance(last := scan.block[-1], ir.Assign) or not isinstance(last.source, ir.Const):
             return False
-        stmts = list(ir.walk((scan.block,)))
+        start, stop = self.layout.within(scan)
+        stmts = self.layout.stmts[start:stop]
+        spend(stop - start)
         if any(isinstance(stmt, LASTING) or (isinstance(stmt, ir.Call) and stmt.func == PRINT) for stmt in stmts):
             return False
-        set_ = {local for stmt in stmts for local in ir.targets(stmt)} | {scan.key, scan.value}
+        set_ = {*self.layout.changed((start, stop)), scan.key, scan.value}
         inside = Counter(one for stmt in stmts for one in ir.operands(stmt) if one in set_)
         return all(inside[local] == self.reads[local] for local in set_ - {last.target})
 
     def _reached(self, locals_: frozenset[int]) -> frozenset[int]:
         """The locals that may hold the values of these, or something that they are in, or something in them."""
         if locals_ not in self._reach:
-            found = set(locals_)
-            size = 0
-            while size != len(found):
-                size = len(found)
-                for stmt in self.stmts:
-                    if any(one in found for one in ir.operands(stmt) if isinstance(one, int)):
-                        found.update(_receivers(stmt))
+            found, waiting = set(locals_), list(locals_)
+            while waiting:
+                given = self._receivers.get(waiting.pop(), set())
+                spend(len(given))
+                new = given - found
+                found |= new
+                waiting += new
             self._reach[locals_] = frozenset(found)
         return self._reach[locals_]
 

@@ -1,18 +1,20 @@
 """What is known at one point of a function while it is made. Called by `emit`, `stmt` and `call`."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 
 from flyball.rego import ir
 from flyball.rego.code.node import Code
+from flyball.rego.work import spend
 
 INPUT, DATA = ir.DOCUMENTS
 NOTHING: Mapping[int, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """One point.
+class Scope(NamedTuple):
+    """One point. A tuple: there is one for each statement.
 
     Attributes:
         sure: locals that hold a value here.
@@ -26,8 +28,8 @@ class Scope:
     sure: frozenset[int]
     none: frozenset[int]
     base: frozenset[int] = frozenset({DATA})
-    kinds: Mapping[int, str] = field(default_factory=lambda: {DATA: "dict"})
-    views: Mapping[int, str] = field(default_factory=lambda: {INPUT: "q"})
+    kinds: Mapping[int, str] = MappingProxyType({DATA: "dict"})
+    views: Mapping[int, str] = MappingProxyType({INPUT: "q"})
     input: str = "l0"
     data: str = "l1"
     memory: str = "m"
@@ -40,17 +42,17 @@ class Scope:
         """After these got a value."""
         then = self.maybe(locals_)
         kinds = {**then.kinds, **dict.fromkeys(locals_, kind)} if kind else then.kinds
-        return replace(then, sure=then.sure.union(locals_), kinds=kinds)
+        return then._replace(sure=then.sure.union(locals_), kinds=kinds)
 
     def is_known(self, *locals_: int) -> "Scope":
         """Where these turn out to hold a value."""
-        return replace(self, sure=self.sure.union(locals_))
+        return self._replace(sure=self.sure.union(locals_))
 
     def is_kind(self, local: ir.Operand, kind: str) -> "Scope":
         """Where a local turns out to be of a type."""
         if isinstance(local, ir.Const):
             return self
-        return replace(self, sure=self.sure | {local}, kinds={**self.kinds, local: kind})
+        return self._replace(sure=self.sure | {local}, kinds={**self.kinds, local: kind})
 
     def kind(self, operand: ir.Operand) -> str:
         """The Python type of an operand; empty where it is not known."""
@@ -59,26 +61,33 @@ class Scope:
     def maybe(self, locals_: Iterable[int]) -> "Scope":
         """After these may have been changed."""
         lost = frozenset(locals_)
-        kinds = {local: kind for local, kind in self.kinds.items() if local not in lost}
-        views = {local: view for local, view in self.views.items() if local == INPUT or local not in lost}
-        return replace(self, sure=self.sure - lost, none=self.none - lost, base=self.base - lost, kinds=kinds, views=views)
+        kinds, views = self.kinds, self.views
+        if not lost.isdisjoint(kinds):
+            kinds = {local: kind for local, kind in kinds.items() if local not in lost}
+        if not lost.isdisjoint(views):
+            views = {local: view for local, view in views.items() if local == INPUT or local not in lost}
+        return self._replace(sure=self.sure - lost, none=self.none - lost, base=self.base - lost, kinds=kinds, views=views)
+
+    def begins(self, own: frozenset[int]) -> "Scope":
+        """Where a block begins that alone has these locals: nothing has set them yet."""
+        return self._replace(none=self.none | own) if own else self
 
     def without(self, local: int) -> "Scope":
         """After this was made undefined."""
         then = self.maybe([local])
-        return replace(then, none=then.none | {local})
+        return then._replace(none=then.none | {local})
 
     def restored(self, local: int, outer: "Scope") -> "Scope":
         """With what is known of a document that was changed for a while as it is known outside."""
         then, one = self.maybe([local]), {local}
         kinds = {**then.kinds, **({local: outer.kinds[local]} if local in outer.kinds else {})}
         sure, none, base = then.sure | one & outer.sure, then.none | one & outer.none, then.base | one & outer.base
-        return replace(then, sure=sure, none=none, base=base, kinds=kinds, views={**then.views, INPUT: outer.views[INPUT]})
+        return then._replace(sure=sure, none=none, base=base, kinds=kinds, views={**then.views, INPUT: outer.views[INPUT]})
 
     def knows(self, other: "Scope") -> "Scope":
         """This point's documents with what is known at another."""
         views = {**other.views, INPUT: self.views[INPUT]}
-        return replace(self, sure=other.sure, none=other.none, base=other.base, kinds=other.kinds, views=views)
+        return self._replace(sure=other.sure, none=other.none, base=other.base, kinds=other.kinds, views=views)
 
 
 @dataclass(slots=True)
@@ -115,11 +124,6 @@ class Frame:
     clear: bool = False
 
 
-def changed(blocks: Iterable[ir.Block]) -> frozenset[int]:
-    """The locals that these blocks may set or reset."""
-    return frozenset(local for stmt in ir.walk(tuple(blocks)) for local in ir.targets(stmt))
-
-
 def ways(block: ir.Block) -> tuple[int, bool]:
     """In how many ways the end of a block is reached, and whether anything in it leaves it for further out."""
     found, leaves = _ways(block, (True,))
@@ -130,6 +134,7 @@ def ways(block: ir.Block) -> tuple[int, bool]:
 def _ways(block: ir.Block, ends: tuple[bool, ...]) -> tuple[int, bool]:
     """`ends` says of this block and of each around it whether its end is the one that is asked for."""
     found, leaves = 0, False
+    spend(len(block))
     for stmt in block:
         if isinstance(stmt, ir.Break):
             within = stmt.index < len(ends)
@@ -151,23 +156,6 @@ SURE = ir.Nop | ir.Blocks | ir.Reset | ir.MakeArray | ir.MakeObject | ir.MakeSet
 def fails(stmt: ir.Stmt) -> bool:
     """Whether a statement by itself may be undefined."""
     return not isinstance(stmt, SURE) and not (isinstance(stmt, ir.AssignOnce) and isinstance(stmt.source, ir.Const))
-
-
-def is_seen(block: ir.Block) -> bool:
-    """Whether the order in which a block is run for members can be seen: in an array from outside the block, in results, in print."""
-    stmts = list(ir.walk((block,)))
-    own = {stmt.target for stmt in stmts if isinstance(stmt, ir.MakeArray)}
-    return any(
-        (isinstance(stmt, ir.ArrayAppend) and stmt.array not in own)
-        or isinstance(stmt, ir.ResultAdd)
-        or (isinstance(stmt, ir.Call) and stmt.func == "internal.print")
-        for stmt in stmts
-    )
-
-
-def looks(local: int, block: ir.Block) -> int:
-    """How often a block looks for a text in a local, where a dict says all that there is to find."""
-    return sum(isinstance(stmt, ir.Dot) and stmt.source == local and is_name(stmt.key) for stmt in ir.walk((block,)))
 
 
 def is_name(operand: ir.Operand) -> bool:

@@ -144,7 +144,7 @@ def _dot(make: Maker, stmt: ir.Dot, scope: Scope) -> Step:
         tests += [] if scope.kind(stmt.key) == "str" else [node.kind_is(name, "str")]
         value = node.choose(node.both(tests), quick, slow) if tests else quick
     step = make.found(stmt.target, value, (), scope)
-    return replace(step, scope=replace(step.scope, base=step.scope.base | {stmt.target})) if based else step
+    return replace(step, scope=step.scope._replace(base=step.scope.base | {stmt.target})) if based else step
 
 
 def is_text(operand: ir.Operand) -> bool:

@@ -8,6 +8,7 @@ from flyball.rego.front.cursor import Slip
 from flyball.rego.front.lexer import KEYWORDS, Lexer, Token
 from flyball.rego.front.rule import Rules
 from flyball.rego.tree import Body, Import, Module, Ref, Rule, Scalar, Term, Var
+from flyball.rego.work import READ, spend
 
 SIZE: Final = 2_000_000
 """How long a text may be, in characters."""
@@ -63,6 +64,7 @@ def _scan(file: str, text: str) -> Lexer:
     if len(text) > SIZE:
         what = f"the text has {len(text)} characters, at most {SIZE} are read"
         raise Refused([Mistake(Place(file, 1, 1), "rego_parse_error", what, "put large data into a data file")])
+    spend(READ * len(text))
     return Lexer(text).scan()
 
 

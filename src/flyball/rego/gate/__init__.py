@@ -23,7 +23,7 @@ def check(modules: Sequence[Module], schema: Mapping[str, Any] | None = None) ->
     Raises:
         Refused: the set has mistakes; it holds all that the stage found, in all modules.
     """
-    notes = Notes(redeclared(modules))
+    notes = Notes(dict.fromkeys(redeclared(modules)))
     size.check(modules, notes)
     notes.settle()
     rules = name.resolve(modules, notes)

@@ -1,7 +1,6 @@
 """Stage 2: what is called: unknown functions, wrong numbers of arguments, refused builtins, targets of `with`. Called by the gate."""
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import Final
 
 from flyball.rego.builtin import REFUSED, TABLE
@@ -72,13 +71,13 @@ def _called(call: Call, root: Node, notes: Notes, *, may_capture: bool, mocked: 
         if name not in mocked:
             notes.wrong(call.place, TYPE, f"unsafe built-in function calls in expression: {name}", f"{name} is refused: {REFUSED[name]}")
     elif takes is None:
-        notes.wrong(call.place, TYPE, f"undefined function {show.path(call.name)}", _meant(call.name, root))
+        notes.wrong(call.place, TYPE, f"undefined function {show.path(call.name)}", _meant(call.name, root, notes))
     elif given != takes and not (may_capture and given == takes + 1):
         what = f"function {show.path(call.name)} has arity {takes}, got {given} argument{'' if given == 1 else 's'}"
         notes.wrong(call.place, TYPE, what, f"give it {takes} argument{'' if takes == 1 else 's'}")
 
 
-def _meant(name: tuple[str, ...], root: Node) -> str:
+def _meant(name: tuple[str, ...], root: Node, notes: Notes) -> str:
     """What to do about a function that is not there."""
     text = ".".join(name)
     if text in _RENAMED:
@@ -87,13 +86,17 @@ def _meant(name: tuple[str, ...], root: Node) -> str:
         node = root.find(name[1:])
         if node and node.rules:
             return f"{show.path(name)} is a rule, no function: write it without the brackets"
+    close = notes.near(name[-1] if name[0] == "data" else text, lambda: _functions(name, root), 0.7)
+    return f"did you mean {close}?" if close else "define it, import it, or name a builtin"
+
+
+def _functions(name: tuple[str, ...], root: Node) -> list[str]:
+    """The functions that may have been meant by a name, by the last part of theirs where it is a path."""
+    if name[0] == "data":
         package = root.find(name[1:-1])
-        known = [f"{one.path[-1]}" for one in (package.children.values() if package else ()) if one.arity is not None]
-    else:
-        known = [*TABLE, *(".".join(node.path) for node in root.below() if node.arity is not None)]
-        known += [str(node.path[-1]) for node in root.below() if node.arity is not None]
-    close = get_close_matches(name[-1] if name[0] == "data" else text, known, 1, 0.7)
-    return f"did you mean {close[0]}?" if close else "define it, import it, or name a builtin"
+        return [f"{one.path[-1]}" for one in (package.children.values() if package else ()) if one.arity is not None]
+    found = [node for node in root.below() if node.arity is not None]
+    return [*TABLE, *(".".join(node.path) for node in found), *(str(node.path[-1]) for node in found)]
 
 
 def _with(one: With, root: Node, notes: Notes) -> None:

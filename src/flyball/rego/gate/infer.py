@@ -9,6 +9,7 @@ from flyball.rego.gate.trie import Names, Node
 from flyball.rego.gate.walk import dotted, parts
 from flyball.rego.tree import Array, Body, Call, Comprehension, Object, Ref, Scalar, SetOf, Template, Term, Var
 from flyball.rego.type import ANY, STRING, Signature, Type, array, object_of, set_of
+from flyball.rego.work import spend
 
 
 class World:
@@ -33,11 +34,15 @@ class World:
 
 
 class Types:
-    """The types in one body. `locals` are those of its variables."""
+    """The types in one body. `locals` are those of its variables, `made` those of the comprehensions that were gone into.
+
+    A comprehension is gone into once: closures in closures, each asked twice, would take as long as there are ways to go.
+    """
 
     def __init__(self, world: World, known: Mapping[str, Type] | None = None) -> None:
         self.world = world
         self.locals: dict[str, Type] = dict(known or {})
+        self.made: dict[int, Type] = {}
 
     @abstractmethod
     def body(self, body: Body) -> None:
@@ -76,6 +81,7 @@ class Types:
 
     def type(self, term: Term) -> Type | None:  # noqa: PLR0911 - one for each kind of term
         """The type of a term; None where it is not known yet."""
+        spend(1)
         if isinstance(term, Scalar):
             return shape.scalar(term.value)
         if isinstance(term, Var):
@@ -113,12 +119,11 @@ class Types:
         return object_of(shape.join(self.type(name) for name, _ in term.pairs), shape.join(self.type(value) for _, value in term.pairs))
 
     def _type_of_comprehension(self, term: Comprehension) -> Type:
-        inside = self.inside()
-        inside.body(term.body)
-        kind = inside.type(term.head) or ANY
-        if term.kind == "object":
-            return object_of((inside.type(term.key) if term.key is not None else None) or ANY, kind)
-        return array(of=kind) if term.kind == "array" else set_of(kind)
+        if id(term) not in self.made:
+            inside = self.inside()
+            inside.body(term.body)
+            self.made[id(term)] = gives(term, inside)
+        return self.made[id(term)]
 
     def same(self, left: Term, right: Term) -> bool:
         """Whether two terms can be equal; what is not known on one side is learned from the other."""
@@ -130,6 +135,7 @@ class Types:
 
     def match(self, term: Term, kind: Type) -> bool:
         """Whether a term can have a type; variables without one get it."""
+        spend(1)
         if isinstance(term, Var) and term.name not in {"input", "data"}:
             known = self.locals.get(term.name)
             if known is None:
@@ -161,6 +167,14 @@ class Types:
                 return False
             inner = [(value, one or ANY) for value, one in found]
         return all([self.match(part, one) for part, one in inner])  # noqa: C419 - every part is to be learned from
+
+
+def gives(term: Comprehension, inside: Types) -> Type:
+    """The type of a comprehension, given the types in its body."""
+    kind = inside.type(term.head) or ANY
+    if term.kind == "object":
+        return object_of((inside.type(term.key) if term.key is not None else None) or ANY, kind)
+    return array(of=kind) if term.kind == "array" else set_of(kind)
 
 
 def shown(kind: Type | None) -> str:

@@ -5,12 +5,11 @@ reference into it is checked too. What is not known may be anything. Called by t
 """
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, Final
 
 from flyball.rego.gate import schema as json_schema
 from flyball.rego.gate import shape, show
-from flyball.rego.gate.infer import Types, World, shown
+from flyball.rego.gate.infer import Types, World, gives, shown
 from flyball.rego.gate.note import TYPE, Notes
 from flyball.rego.gate.trie import Names, Node, steps
 from flyball.rego.gate.walk import ground_prefix, is_binary, parts
@@ -29,6 +28,7 @@ from flyball.rego.tree import (
     Term,
 )
 from flyball.rego.type import ANY, BOOLEAN, Signature, Type, object_of, set_of
+from flyball.rego.work import WIDE, at, spend
 
 Graph = Mapping[Names, tuple[Names, ...]]
 _LISTED: Final = 12
@@ -67,6 +67,7 @@ def learn(world: World, node: Node, notes: Notes) -> None:
         branch: Rule | None = rule
         while branch:
             before = len(notes.mistakes)
+            at(branch.place)
             checker = Checker(world, notes)
             checker.body(branch.body)
             kind = checker.head(branch)
@@ -97,6 +98,7 @@ class Checker(Types):
 
     def __init__(self, world: World, notes: Notes, known: Mapping[str, Type] | None = None) -> None:
         super().__init__(world, known)
+        spend(len(self.locals) >> WIDE)
         self.notes = notes
 
     def inside(self) -> "Checker":
@@ -119,6 +121,7 @@ class Checker(Types):
     def body(self, body: Body) -> None:
         """The lines of a body, in order."""
         for expr in body:
+            spend(1)
             self._line(expr)
 
     def _line(self, expr: Expr) -> None:
@@ -164,6 +167,7 @@ class Checker(Types):
             for side in (term.key, term.head):
                 if side is not None:
                     inside._term(side)
+            self.made[id(term)] = gives(term, inside)
             return
         if isinstance(term, Template):
             for part in term.parts:
@@ -211,8 +215,8 @@ class Checker(Types):
         known = sorted({str(name) for branch in shape.branches(kind) for name in shape.properties(branch)})
         step, what = ref.path[place], f"undefined ref: {show.term(ref)}"
         if known and isinstance(step, Scalar):
-            close = get_close_matches(str(step.value), known, 1, 0.6)
+            close = self.notes.near(str(step.value), lambda: known, 0.6)
             listed = ", ".join(known[:_LISTED]) + (", ..." if len(known) > _LISTED else "")
-            self.notes.wrong(ref.place, TYPE, what, f"{f'did you mean {close[0]}? ' if close else ''}{before} has {listed}")
+            self.notes.wrong(ref.place, TYPE, what, f"{f'did you mean {close}? ' if close else ''}{before} has {listed}")
         else:
             self.notes.wrong(ref.place, TYPE, what, f"{before} is {shown(kind)}: there is nothing at {show.term(step)}")

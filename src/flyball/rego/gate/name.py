@@ -11,7 +11,7 @@ from typing import Final
 from flyball.rego.builtin import REFUSED, TABLE
 from flyball.rego.gate import show
 from flyball.rego.gate.note import COMPILE, TYPE, Notes
-from flyball.rego.gate.scope import Lookup, Maker, Path, Scope, closures, declared
+from flyball.rego.gate.scope import Lookup, Maker, Path, Scope, declared, names
 from flyball.rego.gate.walk import (
     RESERVED,
     dotted,
@@ -19,7 +19,6 @@ from flyball.rego.gate.walk import (
     pattern,
     rebuild,
     terms,
-    variables,
 )
 from flyball.rego.tree import (
     Array,
@@ -56,9 +55,9 @@ def resolve(modules: Iterable[Module], notes: Notes) -> tuple[Rule, ...]:
     count = Maker()
     found: list[Rule] = []
     for module in held:
-        names = {name: ("data", *module.package, name) for name in named.get(module.package, ())}
+        known = {name: ("data", *module.package, name) for name in named.get(module.package, ())}
         imports = _imports(module, notes)
-        resolver = Resolver(names | imports, notes, count)
+        resolver = Resolver(known | imports, notes, count)
         found += [resolver.rule(rule, module.package) for rule in module.rules]
         for one in module.imports:
             alias = one.alias or one.path[-1]
@@ -119,8 +118,7 @@ class Resolver(Lookup):
         fixed = [self.term(step) for step in name.path] if isinstance(name, Ref) else []
         key = self.term(rule.key) if rule.key is not None else None
         value = self.term(rule.value) if rule.value is not None else None
-        used = {one for term in (*fixed, key, value) if term is not None for one in variables(term) | closures(term)}
-        self.unused(self.scopes.pop(), body, used)
+        self.unused(self.scopes.pop(), body, names(*fixed, key, value))
         otherwise = self._branch(replace(rule.otherwise, name=rule.name, args=rule.args)) if rule.otherwise else None
         named = replace(name, path=tuple(fixed)) if isinstance(name, Ref) else name
         return replace(rule, name=named, key=key, value=value, body=body or (Expr(TRUE, place=rule.place),), otherwise=otherwise)

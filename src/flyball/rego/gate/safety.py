@@ -4,9 +4,8 @@ A line makes variables safe by unification (`x = input.y`), by going through a d
 a line of its own. Everything else it needs must be safe before. Lines keep their order where they can, as in OPA.
 """
 
-from collections.abc import Iterable
-from dataclasses import replace
-from difflib import get_close_matches
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, replace
 
 from flyball.rego.error import Place
 from flyball.rego.gate import show
@@ -14,8 +13,10 @@ from flyball.rego.gate.call import captures
 from flyball.rego.gate.note import UNSAFE, Notes
 from flyball.rego.gate.trie import Node, steps
 from flyball.rego.gate.walk import (
+    Seen,
     body_variables,
     closed_over,
+    has_closures,
     heads,
     inner,
     is_binary,
@@ -27,11 +28,30 @@ from flyball.rego.gate.walk import (
     variables,
 )
 from flyball.rego.tree import Array, Body, Call, Comprehension, Every, Expr, Object, Ref, Rule, Template, Term, Var
+from flyball.rego.work import WIDE, at, spend
 
 
 def order(rules: Iterable[Rule], root: Node, notes: Notes) -> tuple[Rule, ...]:
     """The rules with every body in an order that can be run."""
     return tuple(Orderer(root, notes).rule(rule) for rule in rules)
+
+
+@dataclass(slots=True)
+class _Line:
+    """A line that waits for its turn.
+
+    Attributes:
+        own: its variables in its own scope.
+        closed: those of the body that its closures need.
+        names: both.
+        asked: how many of them were not safe when it was asked last: as long as it is as many, its answer is the same.
+    """
+
+    expr: Expr
+    own: set[str]
+    closed: set[str]
+    names: set[str]
+    asked: int = -1
 
 
 class Orderer:
@@ -40,11 +60,11 @@ class Orderer:
     def __init__(self, root: Node, notes: Notes) -> None:
         self.root = root
         self.notes = notes
-        self.known: set[str] = set()
+        self.seen: Seen = {}
 
     def rule(self, rule: Rule) -> Rule:
         """A rule and its `else` branches."""
-        self.known |= {one for line in rule.body for one in line_variables(line)}
+        at(rule.place)
         given = {name for arg in rule.args or () for name in variables(arg)}
         body = self.body(rule.body, given)
         safe = given | body_variables(body)
@@ -64,26 +84,33 @@ class Orderer:
 
     def body(self, body: Body, given: set[str]) -> Body:
         """The lines in an order that can be run; takes in what no order makes safe."""
-        own, safe = body_variables(body), set(given)
-        waiting, found = list(body), list[Expr]()
+        safe = set(given)
+        waiting, found = self._waiting(body, given), list[_Line]()
         while waiting:
-            still: list[Expr] = []
-            for line in waiting:
-                if self._missing(line, safe, given, own):
-                    still.append(line)
+            still: list[_Line] = []
+            spend(len(waiting))
+            for one in waiting:
+                made = self._made(one, safe) if one.asked != len(one.names - safe) else None
+                if made is None:
+                    still.append(one)
                 else:
-                    found.append(line)
-                    safe |= self.outputs(line, safe)
+                    found.append(one)
+                    safe |= made
             if len(still) == len(waiting):
-                self._unsafe(still, safe, given, own)
+                self._unsafe(still, safe)
                 return body
             waiting = still
-        return self._closed(found, given)
+        return self._closed([one.expr for one in found], given)
 
     def _closed(self, body: list[Expr], given: set[str]) -> Body:
         """The same lines, with the bodies inside them in order too."""
         safe, found = set(given), list[Expr]()
         for line in body:
+            if not has_closures(line):
+                found.append(line)
+                safe |= line_variables(line)
+                continue
+            spend(len(safe) >> WIDE)
             what = line.what
             if isinstance(what, Every):
                 names = {one.name for side in (what.key, what.value) if side is not None for one in pattern(side)}
@@ -113,10 +140,19 @@ class Orderer:
 
     # ---------------------------------------------------------------- one line
 
-    def _missing(self, line: Expr, safe: set[str], given: set[str], own: set[str]) -> set[str]:
-        """The variables that a line needs and that are not safe yet."""
-        needed = line_variables(line) - safe - self.outputs(line, safe)
-        return needed | (closed_over(line) & own - given - safe)
+    def _waiting(self, body: Body, given: set[str]) -> list[_Line]:
+        lines = [(line, line_variables(line)) for line in body]
+        names = {name for _, own in lines for name in own} - given
+        closed = [closed_over(line, self.seen) & names if has_closures(line) else set() for line in body]
+        return [_Line(line, own, over, own | over) for (line, own), over in zip(lines, closed, strict=True)]
+
+    def _made(self, one: "_Line", safe: set[str]) -> set[str] | None:
+        """The variables that a line makes safe; None where it needs others that are not safe yet."""
+        one.asked = len(one.names - safe)
+        if not one.asked:
+            return set()
+        made = self.outputs(one.expr, safe)
+        return None if one.own - safe - made or one.closed - safe else made
 
     def outputs(self, line: Expr, safe: set[str]) -> set[str]:
         """The variables that a line makes safe."""
@@ -126,7 +162,7 @@ class Orderer:
         if isinstance(what, Every):
             return reached(what.domain, safe)
         found: set[str] = set()
-        for term in heads(replace(line, withs=())):
+        for term in heads(replace(line, withs=()) if line.withs else line):
             found |= reached(term, safe)
         if is_binary(what, "eq"):
             found |= _unified(what.args[0], what.args[1], safe | found)
@@ -140,31 +176,37 @@ class Orderer:
         for name in sorted(variables(term) - safe):
             self._tell(name, place, safe)
 
-    def _unsafe(self, lines: list[Expr], safe: set[str], given: set[str], own: set[str]) -> None:
+    def _unsafe(self, lines: list["_Line"], safe: set[str]) -> None:
         first: dict[str, Place] = {}
-        for line in lines:
-            for name in self._missing(line, safe, given, own):
-                first[name] = min(first.get(name, line.place), line.place)
+        for one in lines:
+            place = one.expr.place
+            for name in (one.own - safe - self.outputs(one.expr, safe)) | (one.closed - safe):
+                first[name] = min(first.get(name, place), place)
         for name, place in sorted(first.items()):
             self._tell(name, place, safe)
 
     def _tell(self, name: str, place: Place, safe: set[str]) -> None:
         shown = show.plain(name)
-        near = get_close_matches(
-            shown, sorted({show.plain(one) for one in safe} | {str(node.path[-1]) for node in self.root.below()}), 1, 0.7
-        )
-        fix = f"did you mean {near[0]}?" if near else f"give {shown} a value: {shown} := ..., some {shown} in ..."
+        near = self.notes.near(shown, lambda: sorted({*map(show.plain, safe), *(str(node.path[-1]) for node in self.root.below())}), 0.7)
+        fix = f"did you mean {near}?" if near else f"give {shown} a value: {shown} := ..., some {shown} in ..."
         self.notes.wrong(place, UNSAFE, f"var {shown} is unsafe", "name what is meant: some x in ..." if shown == "_" else fix)
 
 
-def reached(term: Term, safe: set[str]) -> set[str]:
+def reached(term: Term, safe: Container[str]) -> set[str]:
     """The variables that going through the references of a term makes safe: those in the path of a document that is known."""
     found: set[str] = set()
-    refs = [one for one in terms(term) if isinstance(one, Ref)]
-    for _ in refs:
-        for ref in refs:
-            if not variables(ref.head) - safe - found:
-                found |= {one.name for step in ref.path for one in _free(step)}
+    refs = [(variables(one.head), {var.name for step in one.path for var in _free(step)}) for one in terms(term) if isinstance(one, Ref)]
+    while refs:
+        spend(len(refs))
+        still = []
+        for needs, gives in refs:
+            if all(name in safe or name in found for name in needs):
+                found |= gives
+            else:
+                still.append((needs, gives))
+        if len(still) == len(refs):
+            break
+        refs = still
     return found
 
 
@@ -179,6 +221,7 @@ def _free(step: Term) -> list[Var]:
 def _unified(left: Term, right: Term, safe: set[str]) -> set[str]:
     """The variables that `left = right` makes safe."""
     found: set[str] = set()
+    spend(1 + (len(safe) >> WIDE))
     for one, other in ((left, right), (right, left)):
         if not variables(other) - safe:
             found |= {var.name for var in pattern(one)}
@@ -191,7 +234,13 @@ def _unified(left: Term, right: Term, safe: set[str]) -> set[str]:
         pairs = [(value, values[name]) for name, value in left.pairs if name in values]
     else:
         return found
-    for _ in pairs:
+    while pairs:
+        still, known = [], len(found)
         for one, other in pairs:
             found |= _unified(one, other, safe | found)
+            if (variables(one) | variables(other)) - safe - found:
+                still.append((one, other))
+        if len(found) == known:
+            break
+        pairs = still
     return found - safe

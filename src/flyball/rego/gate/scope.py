@@ -8,7 +8,7 @@ from typing import Final
 
 from flyball.rego.error import Place
 from flyball.rego.gate.note import COMPILE, Notes
-from flyball.rego.gate.walk import RESERVED, all_terms, body_variables, closed_over, is_binary, lines, pattern, rebuild, variables
+from flyball.rego.gate.walk import RESERVED, all_terms, everything, is_binary, lines, pattern, rebuild
 from flyball.rego.tree import Body, Call, Comprehension, Expr, Ref, Rule, Scalar, Some, SomeIn, Template, Term, Var
 
 Path = tuple[str, ...]
@@ -78,10 +78,10 @@ class Lookup:
         if isinstance(term, Ref):
             head, path = self.term(term.head), tuple(map(self.term, term.path))
             if isinstance(head, Ref):
-                return replace(term, head=head.head, path=(*head.path, *path))
-            return replace(term, head=head, path=path)
+                return Ref(head.head, (*head.path, *path), term.place)
+            return Ref(head, path, term.place)
         if isinstance(term, Call):
-            return replace(term, name=self.callee(term), args=tuple(map(self.term, term.args)))
+            return Call(self.callee(term), tuple(map(self.term, term.args)), term.place)
         if isinstance(term, Comprehension):
             return self._comprehension(term)
         if isinstance(term, Template):
@@ -101,7 +101,7 @@ class Lookup:
         body = self.body(term.body)
         key = self.term(term.key) if term.key is not None else None
         head = self.term(term.head)
-        used = {one for side in (key, head) if side is not None for one in variables(side) | closures(side)}
+        used = names(key, head)
         self.unused(self.scopes.pop(), body, used)
         return replace(term, head=head, key=key, body=body)
 
@@ -111,13 +111,13 @@ class Lookup:
             return term
         local = self.local(term.name)
         if local:
-            return replace(term, name=local)
+            return Var(local, term.place)
         hidden = any(term.name in scope.hides for scope in self.scopes)
         if not hidden and term.name in self.names:
             self.used.add(term.name)
             path = self.names[term.name]
             if len(path) == 1:
-                return replace(term, name=path[0])
+                return Var(path[0], term.place)
             return Ref(Var(path[0], term.place), tuple(Scalar(one, term.place) for one in path[1:]), term.place)
         self.scopes[-1].how.setdefault(term.name, "seen")
         return term
@@ -150,19 +150,18 @@ class Lookup:
             return term
         local = self.count.local(term.name)
         scope.locals[term.name], scope.how[term.name], scope.places[local] = local, how, term.place
-        return replace(term, name=local)
+        return Var(local, term.place)
 
     def unused(self, scope: Scope, body: Body, used: set[str]) -> None:
         """A variable declared with `some` or `every` and never used is a mistake in Rego; one assigned only a warning."""
-        inside = used | body_variables(body)
-        for expr in body:
-            inside |= closed_over(expr)
+        if not scope.locals:
+            return
         count = Counter(one.name for one in all_terms(Rule(Var(""), body=body)) if isinstance(one, Var))
         for name, local in scope.locals.items():
             how, place = scope.how[name], scope.places.get(local)
             if place is None or name.startswith("__"):
                 continue
-            if how == "declared" and local not in inside:
+            if how == "declared" and local not in count and local not in used:
                 self.notes.wrong(place, COMPILE, f"declared var {name} unused", f"remove {name}, or write _ in its place")
             elif how == "assigned" and count[local] + (local in used) <= 1:
                 self.notes.warn(place, f"assigned var {name} unused", "remove the line, or use the variable")
@@ -177,6 +176,6 @@ class Lookup:
                 self.notes.warn(scope.places[local], f"unused argument {name}", "write _ in its place")
 
 
-def closures(term: Term) -> set[str]:
-    """The variables in the closures of a term."""
-    return closed_over(Expr(term))
+def names(*found: Term | None) -> set[str]:
+    """The variables of terms, those in their closures too."""
+    return {one.name for term in found if term is not None for one in everything(term) if isinstance(one, Var)}

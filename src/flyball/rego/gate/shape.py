@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from flyball.rego.type import ANY, BOOLEAN, NULL, NUMBER, STRING, Type, array, object_of, one_of, set_of
+from flyball.rego.work import spend
 
 LARGEST: Final = 1_000  # parts of a type
 _LOOSE: Final = {"array": array(of=ANY), "object": object_of(ANY, ANY), "set": set_of(ANY)}
@@ -20,13 +21,15 @@ def scalar(value: Any) -> Type:
 
 def join(types: Iterable[Type | None]) -> Type:
     """The type of a value that has one of these; anything where one is not known, or there is none."""
-    found: list[Type] = []
+    kept: dict[int, Type] = {}
     for one in types:
         for branch in branches(one or ANY):
             if branch == ANY:
                 return ANY
-            if branch not in found:
-                found.append(branch)
+            spend(1)
+            kept[id(branch)] = branch
+    spend(len(kept))
+    found = [*kept.values()] if len(kept) == 1 else [*dict.fromkeys(kept.values())]
     return found[0] if len(found) == 1 else one_of(*found) if found else ANY
 
 
@@ -121,8 +124,9 @@ def _select(kind: Type, name: Any) -> Type | None:  # noqa: PLR0911 - one for ea
 
 def unifies(left: Type | None, right: Type | None) -> bool:  # noqa: PLR0911 - one for each kind of type
     """Whether a value can have both types."""
-    if left is None or right is None:
+    if left is None or right is None or left is right:
         return True
+    spend(2)
     if ANY in (left, right):
         return True
     if left.kind == "union" or right.kind == "union":
@@ -148,6 +152,7 @@ def _arrays(left: Type, right: Type) -> bool:
 def _objects(left: Type, right: Type) -> bool:
     """Properties need not be there, so one that only one side knows is no clash; but each side knowing what the other cannot have is."""
     known, others = properties(left), properties(right)
+    spend(len(known) + len(others))
     if not all(unifies(held, others[name]) for name, held in known.items() if name in others):
         return False
     strange = any(name not in others and _select(right, name) is None for name in known)

@@ -1,4 +1,4 @@
-"""Refuses what would take too long to check and to plan: long bodies and references cost more than in proportion to their length.
+"""Refuses what is too large to be read: bodies, references and sets that nobody writes by hand. What they may cost is counted in `work`.
 
 Called first, by `gate`. OPA has no such limits; nobody writes rules of this size by hand, and whoever makes them can make more of them.
 """

@@ -10,6 +10,7 @@ from typing import Any
 from flyball.rego.gate.walk import ground_prefix
 from flyball.rego.tree import Ref, Rule, Scalar, Term, Var
 from flyball.rego.value import key
+from flyball.rego.work import spend
 
 Names = tuple[Any, ...]
 
@@ -34,6 +35,7 @@ class Node:
 
     def below(self) -> Iterator["Node"]:
         """All nodes below this one, in order."""
+        spend(len(self.children))
         for name in sorted(self.children, key=str):
             yield self.children[name]
             yield from self.children[name].below()
@@ -75,6 +77,7 @@ def meant(root: Node, ref: Ref) -> Iterator[Node]:
 
 
 def _meant(node: Node, path: tuple[Term, ...]) -> Iterator[Node]:
+    spend(1)
     if node.rules:
         yield node
     if not path:

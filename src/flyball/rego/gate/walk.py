@@ -1,7 +1,8 @@
 """Walks through a tree: the terms inside a term, the variables of a line. Called by every stage of the gate and by the planner."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from operator import is_
 from typing import TypeGuard
 
 from flyball.rego.builtin import TABLE
@@ -23,6 +24,7 @@ from flyball.rego.tree import (
     Term,
     Var,
 )
+from flyball.rego.work import spend
 
 RESERVED = frozenset({"input", "data"})
 BOTH = 2  # the sides of `=`
@@ -77,23 +79,34 @@ def names_builtin(term: Term) -> bool:
 
 def terms(term: Term) -> Iterator[Term]:
     """`term` and every term inside it that has the same scope, outer ones first."""
-    waiting = [term]
+    waiting, count = [term], 0
     while waiting:
         one = waiting.pop()
+        count += 1
         yield one
-        waiting.extend(reversed(parts(one)))
+        kind = type(one)
+        if kind is not Scalar and kind is not Var:
+            waiting.extend(reversed(parts(one)))
+    spend(count)
 
 
 def everything(term: Term) -> Iterator[Term]:
     """`term` and every term inside it, those in bodies too."""
-    waiting = [term]
+    waiting, count = [term], 0
     while waiting:
         one = waiting.pop()
+        count += 1
         yield one
-        inside = [*parts(one), *inner(one)]
-        if isinstance(one, Comprehension):
-            inside += [side for expr in lines(one.body) for side in heads(expr)]
-        waiting.extend(reversed(inside))
+        kind = type(one)
+        if kind is Scalar or kind is Var:
+            continue
+        waiting.extend(reversed(parts(one)))
+        if kind is Comprehension or kind is Template:
+            below = list(inner(one))
+            if isinstance(one, Comprehension):
+                below += [side for expr in lines(one.body) for side in heads(expr)]
+            waiting.extend(reversed(below))
+    spend(count)
 
 
 def lines(body: Body) -> Iterator[Expr]:
@@ -120,7 +133,7 @@ def all_terms(rule: Rule) -> Iterator[Term]:
 def all_lines(rule: Rule) -> Iterator[Expr]:
     """Every line of a rule, of its closures and of its `else`, outer ones first."""
     yield from lines(rule.body)
-    for term in all_terms(replace(rule, otherwise=None)):
+    for term in all_terms(replace(rule, otherwise=None) if rule.otherwise else rule):
         if isinstance(term, Comprehension):
             yield from lines(term.body)
     if rule.otherwise:
@@ -142,19 +155,39 @@ def body_variables(body: Body) -> set[str]:
     return {name for expr in body for name in line_variables(expr)}
 
 
-def closed_over(expr: Expr) -> set[str]:
-    """All variables that stand in the closures of a line: comprehensions, templates and the body of `every`."""
-    found = {name for term in heads(expr) for one in terms(term) for name in _inside(one)}
+Seen = dict[int, set[str]]
+
+
+def closed_over(expr: Expr, seen: Seen) -> set[str]:
+    """All variables that stand in the closures of a line: comprehensions, templates and the body of `every`.
+
+    `seen` keeps what was found in each closure, by its identity, for whoever asks of the closures around it too.
+    """
+    found = {name for term in heads(expr) for one in terms(term) for name in _inside(one, seen)}
     if isinstance(expr.what, Every):
-        found |= {name for line in expr.what.body for name in line_variables(line) | closed_over(line)}
+        found |= _in_body(expr.what.body, seen)
     return found
 
 
-def _inside(term: Term) -> set[str]:
-    found = {one.name for part in inner(term) for one in everything(part) if isinstance(one, Var)} - RESERVED
-    if isinstance(term, Comprehension):
-        found |= {name for line in term.body for name in line_variables(line) | closed_over(line)}
-    return found
+def _inside(term: Term, seen: Seen) -> Iterable[str]:
+    if not isinstance(term, Comprehension | Template):
+        return ()
+    if id(term) not in seen:
+        found = {name for part in inner(term) for one in terms(part) for name in _inside(one, seen)}
+        found |= {name for part in inner(term) for name in variables(part)}
+        seen[id(term)] = found | _in_body(term.body, seen) if isinstance(term, Comprehension) else found
+    return seen[id(term)]
+
+
+def _in_body(body: Body, seen: Seen) -> set[str]:
+    if id(body) not in seen:
+        seen[id(body)] = {name for line in body for name in line_variables(line) | closed_over(line, seen)}
+    return seen[id(body)]
+
+
+def has_closures(expr: Expr) -> bool:
+    """Whether a line has a body of its own in it, or a template."""
+    return isinstance(expr.what, Every) or any(isinstance(one, Comprehension | Template) for term in heads(expr) for one in terms(term))
 
 
 def pattern(term: Term) -> Iterator[Var]:
@@ -170,16 +203,25 @@ def pattern(term: Term) -> Iterator[Var]:
 
 
 def rebuild(term: Term, change: Callable[[Term], Term]) -> Term:
-    """`term` with every term right inside it (of its own scope) changed."""
+    """`term` with every term right inside it (of its own scope) changed; `term` itself where none is."""
     if isinstance(term, Ref):
-        return replace(term, head=change(term.head), path=tuple(map(change, term.path)))
+        head, path = change(term.head), _each(term.path, change)
+        return term if head is term.head and path is term.path else Ref(head, path, term.place)
     if isinstance(term, Array | SetOf):
-        return replace(term, items=tuple(map(change, term.items)))
+        items = _each(term.items, change)
+        return term if items is term.items else type(term)(items, term.place)
     if isinstance(term, Object):
-        return replace(term, pairs=tuple((change(name), change(value)) for name, value in term.pairs))
+        return Object(tuple((change(name), change(value)) for name, value in term.pairs), term.place)
     if isinstance(term, Call):
-        return replace(term, args=tuple(map(change, term.args)))
+        args = _each(term.args, change)
+        return term if args is term.args else Call(term.name, args, term.place)
     return term
+
+
+def _each(found: tuple[Term, ...], change: Callable[[Term], Term]) -> tuple[Term, ...]:
+    """All of them changed; the very same tuple where nothing is."""
+    made = tuple(map(change, found))
+    return found if all(map(is_, made, found)) else made
 
 
 def ground_prefix(path: tuple[Term, ...]) -> tuple[Scalar, ...]:

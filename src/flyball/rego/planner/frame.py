@@ -13,6 +13,7 @@ from flyball.rego.gate.walk import variables
 from flyball.rego.ir import Assign, Block, Const, Local, Operand, Scan, Stmt
 from flyball.rego.tree import Ref, Term
 from flyball.rego.value import key
+from flyball.rego.work import STMT, WIDE, spend
 
 INPUT: Local = 0
 DATA: Local = 1
@@ -103,7 +104,9 @@ class Frame:
 
     def emit(self, stmt: Stmt) -> None:
         """Adds a statement where planning stands."""
-        self.current.append(replace(stmt, place=self.place))
+        spend(STMT)
+        object.__setattr__(stmt, "place", self.place)  # nobody else has it yet
+        self.current.append(stmt)
 
     def once(self, mark: Any, plan: Callable[[Local], Stmt]) -> Local:
         """The local that a statement gives; planned only if no statement that has run before gives the same."""
@@ -129,6 +132,7 @@ class Frame:
 
     def region(self, plan: Callable[[], object]) -> Block:
         """What `plan` emits, as a block of its own. Variables bound inside are unbound after it."""
+        spend((len(self.bound) + len(self.known)) >> WIDE)
         before = self.current, self.scans, self.bound, self.known
         self.current, self.scans, self.bound, self.known = [], [], dict(self.bound), dict(self.known)
         plan()
@@ -149,7 +153,7 @@ class Frame:
 
     def unbound(self, term: Term) -> set[str]:
         """The variables of a term that have no value yet."""
-        return variables(term) - self.bound.keys()
+        return {name for name in variables(term) if name not in self.bound}
 
     def unbound_in(self, terms: Iterable[Term]) -> set[str]:
         """The variables of terms that have no value yet."""

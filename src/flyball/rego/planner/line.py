@@ -26,6 +26,7 @@ from flyball.rego.planner.term import function_named, ground
 from flyball.rego.tree import Body, Call, Comprehension, Every, Expr, Ref, Some, SomeIn, Term, Var
 from flyball.rego.tree import With as WithPart
 from flyball.rego.value import UNDEFINED
+from flyball.rego.work import spend
 
 TRUE = Const(True)  # noqa: FBT003 - constants of the plan
 FALSE = Const(False)  # noqa: FBT003 - constants of the plan
@@ -181,6 +182,7 @@ class Lines(Documents):
         changes: list[tuple[int, tuple[str, ...], Operand]] = []
         context = before
         for one in expr.withs:
+            spend(1 + len(context.mocks) + len(context.shadows))
             context = self._change(one, context, changes)
         self.context = context
         if changes:

@@ -44,6 +44,7 @@ from flyball.rego.planner.line import Lines
 from flyball.rego.planner.term import ground
 from flyball.rego.tree import Body, Ref, Rule, Scalar, Term, Var
 from flyball.rego.value import UNDEFINED, equal
+from flyball.rego.work import FUNC, at, spend
 
 
 class Functions:
@@ -52,6 +53,7 @@ class Functions:
     def __init__(self, root: Node) -> None:
         self.root = root
         self.names: dict[tuple[Any, ...], str] = {}
+        self.taken: set[str] = set()
         self.contexts: dict[Context, int] = {}
         self.waiting: deque[tuple[Node, Context, str]] = deque()
         self.done: list[Func] = []
@@ -60,10 +62,12 @@ class Functions:
     def function(self, node: Node, context: Context) -> str:
         """The name of the function for the rules at a node; planned later, so that long chains of rules need no deep stack."""
         mark = (node.path, context)
+        spend(1 + len(context.mocks) + len(context.shadows))
         if mark not in self.names:
             number = self.contexts.setdefault(context, len(self.contexts))
             name = ".".join((f"g{number}", "data", *map(str, node.path)))
-            self.names[mark] = name if name not in self.names.values() else f"{name}#{len(self.names)}"
+            self.names[mark] = name if name not in self.taken else f"{name}#{len(self.names)}"
+            self.taken.add(self.names[mark])
             self.waiting.append((node, context, self.names[mark]))
         return self.names[mark]
 
@@ -99,6 +103,8 @@ class Functions:
         """Plans all functions that are needed."""
         while self.waiting:
             node, context, name = self.waiting.popleft()
+            at(node.rules[0].place)
+            spend(FUNC)
             self.done.append(_Function(self, node, context).made(name))
         return tuple(self.done)
 

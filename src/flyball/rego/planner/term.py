@@ -71,13 +71,22 @@ class Terms(Calls):
     def ready(self, term: Term) -> bool:
         """Whether all that a term needs has a value, or gets one by going through its references."""
         missing = self.unbound(term)
-        return not missing or not missing - reached(term, set(self.bound))
+        return not missing or not missing - reached(term, self.bound)
 
     def terms(self, terms: Sequence[Term]) -> list[Operand]:
         """Plans several terms; one that needs a variable of another comes after it."""
         found: dict[int, Operand] = {}
+        skipped: list[int] = []  # each needs a variable of one after it
+        waiting = iter(range(len(terms)))
         while len(found) < len(terms):
-            place = next(one for one, term in enumerate(terms) if one not in found and self.ready(term))
+            place = next((one for one in skipped if self.ready(terms[one])), None)
+            if place is None:
+                place = next(waiting)
+                if not self.ready(terms[place]):
+                    skipped.append(place)
+                    continue
+            else:
+                skipped.remove(place)
             found[place] = self.term(terms[place])
         return [found[place] for place in range(len(terms))]
 

@@ -45,10 +45,8 @@ class Unifier(Terms):
 
     def _pairs(self, pairs: list[tuple[Term, Term]]) -> None:
         while pairs:
-            sure = [pair for pair in pairs if self.ready(pair[0]) or self.ready(pair[1])]
-            pair = (sure or pairs)[0]
-            pairs.remove(pair)
-            self.unify(*pair)
+            place = next((at for at, (one, other) in enumerate(pairs) if self.ready(one) or self.ready(other)), 0)
+            self.unify(*pairs.pop(place))
 
     def _one_side(self, left: Term, right: Term) -> None:
         """One side has a value, the other is compared with it or taken apart."""
