@@ -22,7 +22,21 @@ OBJECTS = st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, DOCUMENTS)) | s
 INPUTS = ["input", "input.a", "input.b", "input.c", "input.a.a", "input.b[0]", 'input["a"].b', "input.b[1].a"]
 BASES = ["data.base", "data.base.a", "data.base.b", "data.base.b[1]", "data.base.a.b"]
 UNARY = [
-    *("count", "sum", "product", "max", "min", "sort", "is_number", "is_string", "is_array", "is_object", "is_set", "is_null", "is_boolean"),
+    *(
+        "count",
+        "sum",
+        "product",
+        "max",
+        "min",
+        "sort",
+        "is_number",
+        "is_string",
+        "is_array",
+        "is_object",
+        "is_set",
+        "is_null",
+        "is_boolean",
+    ),
     *("type_name", "abs", "floor", "ceil", "round", "to_number", "upper", "lower", "trim_space", "strings.reverse", "array.reverse"),
     *("object.keys", "union", "intersection"),
 ]
@@ -128,7 +142,9 @@ class Policy:
     def object(self, scope: list[str], depth: int) -> str:
         choices = ['"a"', '"b"', '"c"', "1", "true", "null", "[2]", '{"a"}', *scope]
         keys = self.random.sample(choices, self.pick(0, 1, 1, 2))
-        return "{" + ", ".join(f"{key}: {theirs('any(')}{self.term(scope, depth)}{theirs(')')}" for key in keys) + "}"  # `faults in objects`
+        return (
+            "{" + ", ".join(f"{key}: {theirs('any(')}{self.term(scope, depth)}{theirs(')')}" for key in keys) + "}"
+        )  # `faults in objects`
 
     def comprehension(self, scope: list[str], depth: int) -> str:
         lines, inner = self.body(scope, depth)
@@ -205,13 +221,15 @@ class Policy:
         if self.pick(True, False):
             return self.used(f"some {name} in {over}", name)
         key, held = self.fresh("k"), self.fresh("c")  # `commas in comprehensions`
-        line = f"{ours(f'some {key}, {name} in ')}{theirs(f'{held} := ')}{over}{theirs(f'; some {key}; {name} := {held}[{key}]')}"
+        line = f"{ours(f'some {key}, {name} in ')}{theirs(f'{held} := ')}{over}{theirs(f'; some {key}; u{held} := {held}[{key}]; {name} := any(u{held})')}"
         return self.used(line, key, name)
 
     def apart(self, scope: list[str], depth: int) -> tuple[str, list[str]]:
         """The members that have a form."""
         first, second = self.fresh("v"), self.fresh("v")
-        form = self.pick(f"[{first}, {second}]", f'{{"a": {first}, "b": {second}}}', f"[{first}, [{second}]]", f'[{first}, {{"a": {second}}}]')
+        form = self.pick(
+            f"[{first}, {second}]", f'{{"a": {first}, "b": {second}}}', f"[{first}, [{second}]]", f'[{first}, {{"a": {second}}}]'
+        )
         return self.used(f"some {form} in {self.loose(scope, depth)}", first, second)
 
     def holds(self, scope: list[str], depth: int) -> tuple[str, list[str]]:
@@ -252,9 +270,13 @@ class Policy:
         names = [self.fresh("i") for _ in range(self.pick(1, 2))]
         path = "".join(f"[{name}]" for name in names)
         head = self.pick("input", "input.a", "data.base", "data.base.b", *self.called("set", "object"))
-        value = self.fresh("v")
-        line, _ = self.used(f"some {', '.join(names)}; {value} := {head}{path}", *names)
+        value, held = self.fresh("v"), self.fresh("u")
+        line, _ = self.used(f"some {', '.join(names)}; {self.parted(value, held, head + path)}", *names)
         return line, [*names, value]
+
+    def parted(self, value: str, held: str, part: str) -> str:
+        """A variable for what a scan finds, that may be a key later (`scanned keys`)."""
+        return f"{ours(value)}{theirs(held)} := {part}{theirs(f'; {value} := any({held})')}"
 
     def walk(self, scope: list[str], depth: int) -> tuple[str, list[str]]:
         path, value = self.fresh("v"), self.fresh("v")
@@ -268,7 +290,7 @@ class Policy:
     def replaced(self, scope: list[str], depth: int) -> tuple[str, list[str]]:
         """A function that stands for another, or a value that does; asked by way of a rule too."""
         name = self.fresh("v")
-        target, by = self.pick(*self.called("1"), "upper", "sort", "count"), self.pick("any", "is_null", *SCALARS)
+        target, by = self.pick(*self.called("1"), "upper", "sort", "lower"), self.pick("any", "is_null", *SCALARS)
         asked = self.pick(f"{target}({self.loose(scope, depth - 1)})", self.term(scope, depth))
         return self.used(f"{name} := {asked} with {target} as {by}", name)
 

@@ -5,18 +5,142 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import isclose
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 
 from flyball.rego import Fault, Refused, compile  # noqa: A004 - it is what people call
 from flyball.rego.value import Set, plain, unkey
-from rego.maker import OBJECTS, Policy, policies
+from rego.maker import HELPERS, OBJECTS, Policy, policies
 from rego.rival import Rival
 
 EXAMPLES = 400  # of every day, the same ones; more and other ones by --rego-differ
 COMPARED = 0.95  # of the policies, at least, have a value or a fault on both sides
+
+
+INPUT = {"a": {"b": [1, 2]}, "b": [1, 2]}
+BASE = {"b": {"a": 2}}
+DIED = "the child died or took too long"
+
+
+class Known(NamedTuple):
+    """Where regopy does not say what OPA says: the maker spells it otherwise for regopy, or never writes it.
+
+    `ours` is the document of a small policy that shows it; `theirs` is what regopy says, where it is a text the start of its fault.
+    """
+
+    why: str
+    source: str
+    ours: dict[str, Any]
+    theirs: dict[str, Any] | str
+
+
+KNOWN = {
+    # What it cannot read
+    "commas in comprehensions": Known(
+        "a comma outside of brackets makes an array or set comprehension an array or set of its parts (rego-cpp, file_to_rego.cc, groups)",
+        "r := [v | some k, v in [4]; k == 0]",
+        {"r": [4]},
+        "Invalid collection",
+    ),
+    "a set as a line": Known("braces at the start of a line are taken for a query", "r if { {1, 2}; true }", {"r": True}, "Invalid comma"),
+    "a set before a line": Known("the same, of one member", "r if {\n  {1}\n  true\n}", {"r": True}, "Syntax error"),
+    "lines that go on": Known(
+        "OPA: a call has no space before its parenthesis; regopy takes a line that starts with one for the operands of the line before",
+        "f(x) if {\n  x\n  (x == 1)\n}",
+        {},
+        DIED,
+    ),
+    "parentheses in a head": Known(
+        "a term in parentheses is left over after `contains`", "s contains (1 == 2)", {"s": [False]}, "Invalid literal"
+    ),
+    "keys in a head": Known(
+        "of the parts of a head only the last may be a constant that is no text",
+        "o[true][true] := 1",
+        {"o": {"true": {"true": 1}}},
+        "<error>",
+    ),
+    # What its planner gets wrong
+    "trees of rules": Known(
+        "rules of constant parts are packages for it, and those no values",
+        "o.a := 1\nr if { x = any(o); x }",
+        {"o": {"a": 1}, "r": True},
+        "<error>",
+    ),
+    "trees in with": Known(
+        "the same, where a document is replaced by them",
+        "o.a := 1\nr := x if { x := 1 with input as o }",
+        {"o": {"a": 1}, "r": 1},
+        DIED,
+    ),
+    "trees of both sorts": Known(
+        "where one head has a variable, all of them are one partial object (planner.go, ruletrie): there are no branches without values",
+        "o.a.b := 2 if { false }\no[x].b := 2 if { x := [][_] }",
+        {"o": {}},
+        {"o": {"a": {}}},
+    ),
+    "references in with": Known(
+        "a reference that stands for a document is not planned", "r := v if { v := input with input as input.a }", {"r": INPUT["a"]}, DIED
+    ),
+    "references in with, a part": Known(
+        "the same, of a part of a document: nothing is replaced",
+        "r := v if { v := input with input.b as data.base.b }",
+        {"r": INPUT | {"b": {"a": 2}}},
+        {"r": INPUT},
+    ),
+    "operands in comprehensions": Known(
+        "a comprehension that unifies loses the operands of the function around it",
+        "f(x) := {m | [m] = [x]}\nr := f(1)",
+        {"r": [1]},
+        {"r": []},
+    ),
+    "unification in comprehensions": Known(
+        "a pattern that is unified in a comprehension with a variable from outside",
+        'r if { x := {"a": 1}; {1 | {"a": m} = any(x); [m]} }',
+        {"r": True},
+        "<error>",
+    ),
+    "scanned keys": Known(
+        "a variable that a scan by reference gave, as a key of another reference",
+        "r if { some i; v := input.b[i]; input.b[v] }",
+        {"r": True},
+        DIED,
+    ),
+    "scanned members": Known(
+        "a scan by reference inside of the collection that `some` goes through",
+        "r := [[i, v] | some i; some v in [input.b[i]]]",
+        {"r": [[0, 1], [1, 2]]},
+        {"r": []},
+    ),
+    "walks under with": Known(
+        "a rule that walks, asked under `with`",
+        "s if { walk(1, [p, v]); [p, v] }\nr if { s with input as 1 }",
+        {"r": True, "s": True},
+        DIED,
+    ),
+    # What a builtin's fault does: OPA makes the line undefined (Policy Language, "Errors")
+    "unused variables": Known("a fault is passed over where nobody uses the answer", "r if { v := upper(any(1)) }", {}, {"r": True}),
+    "faults in comparisons": Known("a fault compares as a value", "r := count(any(1)) >= 1", {}, {"r": False}),
+    "faults in objects": Known("a fault becomes a value of an object", "r := {1: upper(any(2))}", {}, "Not a term"),
+    "slices of no array": Known("no fault, where there is nothing to take", "r := array.slice(any(1), 1, 1)", {}, {"r": []}),
+    "slices by no number": Known("an error of C++", "r := array.slice([1], any(true), 1)", {}, "stoll"),
+    # What it computes otherwise
+    "negated operands": Known(
+        "OPA computes calls and references inside a negated line before it (compile.go, expandExpr): undefined, not true",
+        "r := 1 if not input.a[true] > input.b",
+        {},
+        {"r": 1},
+    ),
+    "order of types": Known("OPA: null, booleans, numbers, texts, arrays, objects, sets", 'r := 1 < "a"', {"r": True}, {"r": False}),
+    "order of types, sorted": Known("the same", 'r := sort([null, "a"])', {"r": [None, "a"]}, {"r": ["a", None]}),
+    "order of types, sets": Known("the same: sets stand after arrays", "r := {1} < [1]", {"r": False}, {"r": True}),
+    "escapes": Known("it keeps the escapes of texts", 'r := count("\\u0041")', {"r": 1}, {"r": 6}),
+    "keys in texts": Known(
+        "Go's %v tells a key as the value that it is", 'r := sprintf("%v", [{true: 0}])', {"r": "{true: 0}"}, {"r": '{"true": 0}'}
+    ),
+    "verbs of other types": Known("Go's fmt tells what does not fit", 'r := sprintf("%d", [any("a")])', {"r": "%!d(string=a)"}, {}),
+}
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +251,36 @@ def test_the_answers_are_those_of_regopy(rival: Rival, pytestconfig: pytest.Conf
     print(f"{asked.share:.1%} compared:", dict(asked.outcomes))
     assert asked.outcomes.total() == count
     assert asked.share >= COMPARED, asked.outcomes
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_known_difference_is_still_one(rival: Rival, name: str) -> None:
+    known = KNOWN[name]
+    text = f"package test\n\n{HELPERS}\n{known.source}\n"
+    assert plain(ask_ours(text, INPUT, BASE)) == known.ours
+    theirs = rival.ask({"made.rego": text}, "data.test", INPUT, {"base": BASE})
+    if isinstance(known.theirs, str):
+        assert theirs.get("fault", "").startswith(known.theirs), theirs
+    else:
+        assert theirs == {"found": [known.theirs]}
+
+
+def test_a_difference_is_seen(rival: Rival) -> None:
+    asked = Asked(rival)
+    known = f"package test\n{KNOWN['negated operands'].source}\n"
+    assert "where regopy says" in asked.difference((known, known), INPUT, {})
+    equal = 'package test\nr := {1, true, "1"}\n'
+    assert not asked.difference((equal, equal), {}, {})
+    assert not same([1], [True])
+    assert not same(Set([1, 2]), [1, 3])
+    assert not same({"a": 1}, {"a": 1, "b": 1})
+    assert not same({"a": 1, 2: 1}, {"a": 1})
+    assert same({2: 1, "2": 3}, {"2": 3})
+
+
+def test_a_refused_policy_counts_against_the_share(rival: Rival) -> None:
+    asked = Asked(rival)
+    asked.difference(("package test\nr := 1 + true\n",) * 2, {}, {})
+    asked.difference(("package test\nr := 1\n",) * 2, {}, {})
+    assert asked.share == 0.5
+    assert "refused" in asked.difference(("package test\nr := x\n",) * 2, {}, {})
