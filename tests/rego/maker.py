@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
+from string import ascii_letters
 from typing import Any
 
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ SCALARS = ["null", "true", "false", "0", "1", "2", "3", "1.5", '""', '"a"', '"b"
 KEYS = ["a", "b", "c"]
 LEAVES = st.sampled_from([None, True, False, 0, 1, 2, 3, 1.5, "", "a", "b", "c", "1"])
 DOCUMENTS = st.recursive(
-    LEAVES, lambda one: st.lists(one, max_size=3) | st.dictionaries(st.sampled_from(KEYS), one, max_size=3), max_leaves=8
+    LEAVES, lambda one: st.lists(one, max_size=3) | st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, one)), max_leaves=8
 )
 OBJECTS = st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, DOCUMENTS)) | st.fixed_dictionaries({"a": DOCUMENTS, "b": DOCUMENTS})
 INPUTS = ["input", "input.a", "input.b", "input.c", "input.a.a", "input.b[0]", 'input["a"].b', "input.b[1].a"]
@@ -85,6 +86,7 @@ class Policy:
     rules: list[str] = field(default_factory=list)
     known: dict[str, str] = field(default_factory=dict)  # name -> value, set, object or the number of operands
     names: int = 0
+    outside: int | None = None  # how many names there were before the body of an `every`, inside of one
 
     def pick(self, *choices: Any) -> Any:
         return self.random.choice(choices)
@@ -147,6 +149,8 @@ class Policy:
         )  # `faults in objects`
 
     def comprehension(self, scope: list[str], depth: int) -> str:
+        if self.outside is not None:  # `comprehensions in every`
+            scope = [name for name in scope if int(name.lstrip(ascii_letters)) <= self.outside]
         lines, inner = self.body(scope, depth)
         kind = self.pick("array", "set", "object")
         head = self.term(inner, 0) if kind != "object" else f"{self.term(inner, 0)}: {self.term(inner, 0)}"
@@ -221,8 +225,8 @@ class Policy:
         if self.pick(True, False):
             return self.used(f"some {name} in {over}", name)
         key, held = self.fresh("k"), self.fresh("c")  # `commas in comprehensions`
-        line = f"{ours(f'some {key}, {name} in ')}{theirs(f'{held} := ')}{over}{theirs(f'; some {key}; u{held} := {held}[{key}]; {name} := any(u{held})')}"
-        return self.used(line, key, name)
+        member = theirs(f"; some {key}; u{held} := {held}[{key}]; {name} := any(u{held})")
+        return self.used(f"{ours(f'some {key}, {name} in ')}{theirs(f'{held} := ')}{over}{member}", key, name)
 
     def apart(self, scope: list[str], depth: int) -> tuple[str, list[str]]:
         """The members that have a form."""
@@ -248,8 +252,11 @@ class Policy:
 
     def every(self, scope: list[str], depth: int) -> tuple[str, list[str]]:
         """Regopy is asked first whether it can be gone through (`every over a scalar`)."""
+        outside = self.outside
+        self.outside = self.names if outside is None else outside
         names, held = ", ".join(self.fresh("e") for _ in range(self.pick(1, 2))), self.fresh("c")
         lines, _ = self.body([*scope, *names.split(", ")], depth - 2)
+        self.outside = outside
         over = self.pick(self.array, self.set, self.comprehension, self.loose)(scope, depth)
         start = f"{ours(f'every {names} in ')}{theirs(f'{held} := ')}{over}{theirs(f'; scanned({held}); every {names} in {held}')}"
         return f"{start} {{ [{names}]; {'; '.join(lines)} }}", []
