@@ -192,6 +192,12 @@ def test_a_loop_that_adds_to_what_it_goes_through_ends() -> None:
     assert place(keys) == 2
 
 
+@pytest.mark.parametrize("constant", ["[]", "[1, 2]", '{"a": 1}', "{1}"])
+def test_a_loop_that_sets_a_flag_may_go_through_a_constant(constant: str) -> None:
+    rule = f"p if every x in [1] {{ some y in {constant}; y == x }}"
+    assert rego.compile({MODULE: f"package a\n{rule}"}).eval("a/p") is (UNDEFINED if constant == "[]" else True)
+
+
 def test_data_changes_without_a_reload() -> None:
     policy = rego.compile({MODULE: "package a\np if data.on"})
     data: dict[str, Any] = {"on": False}

@@ -43,7 +43,7 @@ ROWS: list[tuple[str, Any]] = [
     ("p := x if { x := 2 with input.xs as input.miss }", U),
     ("p := [1 | true with input.xs as input.miss]", []),
     ('p := $"{input.miss}"', "<undefined>"),
-    # Policy Language, "Negation"; what a negated line's arguments hold is computed before it (compile.go, expandExpr)
+    # Policy Language, "Negation"; what a negated line's arguments hold is computed before it (compile.go; OPA's issue 8387)
     ("p if not input.miss", True),
     ("p if not input.no", True),
     ("p if not input.null", U),
