@@ -7,11 +7,10 @@ change the data, hand in other data: nothing is copied or kept between evaluatio
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
-from typing import Any, Final
+from types import FunctionType, MappingProxyType
+from typing import Any, Final, cast
 
 from flyball.rego import ir
-from flyball.rego.aside import aside
 from flyball.rego.builtin import World
 from flyball.rego.code import Compiled, generate
 from flyball.rego.error import NOWHERE, Fault, Mistake, OverLimit, Refused
@@ -37,21 +36,25 @@ class Policy:
         digest: `sha256:` and the hash of everything that decides what it answers, in hexadecimal digits.
         entrypoints: what it can be asked, as OPA names it: `pkg/rule`. `data.pkg.rule` means the same.
         limits: what one evaluation may cost.
+        program: its plan; None where only its code was handed over (`pack`): then it does not explain itself.
     """
 
-    __slots__ = ("_compiled", "_traced", "digest", "entrypoints", "limits", "program", "strict")
+    __slots__ = ("_traced", "compiled", "digest", "entrypoints", "limits", "program", "strict")
 
-    def __init__(self, program: ir.Program, digest: str, *, strict: bool, limits: Limits) -> None:
-        try:
-            self._compiled = generate(program, strict=strict)
-        except RecursionError:
-            raise Refused([Mistake(NOWHERE, "rego_compile_error", "the policy is nested too deeply")]) from None
+    def __init__(self, program: ir.Program | None, digest: str, *, strict: bool, limits: Limits, compiled: Compiled | None = None) -> None:
+        self.compiled = compiled or _generated(program, strict=strict)
         self._traced: Compiled | None = None  # made when it is first asked for; twice at the same time does no harm
         self.program = program
         self.digest = digest
         self.strict = strict
         self.limits = limits
-        self.entrypoints = tuple(plan.name for plan in program.plans)
+        self.entrypoints = tuple(self.compiled.plans)
+
+    def __del__(self) -> None:
+        """Its functions and the table of their names hold each other: let go of them now, not when garbage is looked for."""
+        for made in (getattr(self, "compiled", None), getattr(self, "_traced", None)):
+            for plan in (made.plans if made else {}).values():
+                cast("FunctionType", plan).__globals__.clear()
 
     def eval(
         self,
@@ -75,7 +78,7 @@ class Policy:
         world: World | None = None,
     ) -> list[Value]:
         """Everything that the entrypoint's plan adds to its results: one object per answer of a query."""
-        return self._asked(self._compiled, entrypoint, (input, data), World() if world is None else world, None)
+        return self._asked(self.compiled, entrypoint, (input, data), World() if world is None else world, None)
 
     def explain(
         self,
@@ -86,6 +89,8 @@ class Policy:
     ) -> Trace:
         """The same evaluation with its reasons. A fault that ends it is told, not raised; documents too deep to be told raise OverLimit."""
         if self._traced is None:
+            if self.program is None:
+                raise Fault("a policy that was handed over without its plan does not explain itself")
             self._traced = generate(self.program, strict=self.strict, traced=True)
         world = World() if world is None else world
         told = "" if input is UNDEFINED else _digested(input), _digested(dict(data))
@@ -131,6 +136,13 @@ class Policy:
         finally:
             NOW.meter = outer
         return found
+
+
+def _generated(program: ir.Program | None, *, strict: bool) -> Compiled:
+    try:
+        return generate(program or ir.Program((), ()), strict=strict)
+    except RecursionError:
+        raise Refused([Mistake(NOWHERE, "rego_compile_error", "the policy is nested too deeply")]) from None
 
 
 def answer(results: list[Value], entrypoint: str) -> Value:
@@ -182,25 +194,22 @@ def compile(  # noqa: A001 - it is called as `rego.compile`
     Raises:
         Refused: the set has mistakes; it holds all that were found.
     """
-    with aside():
-        parsed = parse(modules)
-        named = [_path(one) for one in entrypoints] or every(parsed)
-        program = build(parsed, named, schema=schema)
-        return Policy(program, digest(dict(modules), sorted(named), strict), strict=strict, limits=limits)
+    parsed = parse(modules)
+    named = [_path(one) for one in entrypoints] or every(parsed)
+    program = build(parsed, named, schema=schema)
+    return Policy(program, digest(dict(modules), sorted(named), strict), strict=strict, limits=limits)
 
 
 def compile_query(modules: Mapping[str, str], query: str, *, strict: bool = False, limits: Limits = DEFAULT) -> Policy:
     """A query over a set of files, as the entrypoint `eval`: a list with an object of the query's variables for every answer."""
-    with aside():
-        program = build(parse(modules), query=parse_body("query", query))
-        return Policy(program, digest(dict(modules), query, strict), strict=strict, limits=limits)
+    program = build(parse(modules), query=parse_body("query", query))
+    return Policy(program, digest(dict(modules), query, strict), strict=strict, limits=limits)
 
 
 def compile_plan(plan: Mapping[str, Any] | bytes, *, strict: bool = False, limits: Limits = DEFAULT) -> Policy:
     """The policy that OPA made into a plan (`opa build -t plan`, plan.json). Raises Refused."""
-    with aside():
-        whole = parsed_plan(plan)
-        return Policy(read(whole), digest(whole, strict), strict=strict, limits=limits)
+    whole = parsed_plan(plan)
+    return Policy(read(whole), digest(whole, strict), strict=strict, limits=limits)
 
 
 def parse(modules: Mapping[str, str]) -> list[Module]:
