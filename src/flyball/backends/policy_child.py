@@ -19,7 +19,7 @@ from flyball.backends import bundle, policy_native
 from flyball.backends.bundle import Seal
 from flyball.backends.policy_answer import INPUT_SCHEMA, PolicyError
 from flyball.errors import UserError
-from flyball.rego.folder import of_bundle
+from flyball.rego.folder import Folder, of_bundle
 from flyball.rego.pack import packed
 from flyball.rego.piece import cut
 
@@ -77,9 +77,8 @@ def answer(orders: Mapping[str, Any]) -> dict[str, Any]:
     return {"folder": folder, "count": loaded.count, "policy": packed(loaded.engine)}
 
 
-def _unpacked(raw: bytes, seal: list[Any] | None) -> Any:
-    found = bundle.read(raw, Seal(*seal) if seal else None)
-    return of_bundle(found.modules, found.data, INPUT_SCHEMA.read_bytes())
+def _unpacked(raw: bytes, seal: list[Any] | None) -> Folder:
+    return of_bundle(bundle.read(raw, Seal(*seal) if seal else None), INPUT_SCHEMA.read_bytes())
 
 
 def pieces(fd: int) -> Iterator[bytes]:

@@ -138,6 +138,10 @@ class Shelf:
         loaded = self.native.loaded
         if name != NAME or loaded is None:
             raise NotFound(f"there is no bundle {name!r}", "" if loaded else "no policies are loaded", f"the one that there is is {NAME}")
+        if not loaded.folder.modules:
+            raise NotFound(
+                "there is no bundle to give away", "the policies came as a plan, without their source", "ask where they came from"
+            )
         if self._packed[0] != loaded.folder.digest:
             data = dict(loaded.folder.data)
             roots = tuple(sorted({"flyball", *data}))

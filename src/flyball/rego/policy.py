@@ -12,6 +12,8 @@ from typing import Any, Final, cast
 
 from flyball.rego import ir
 from flyball.rego.builtin import World
+from flyball.rego.bundle import read as unpacked
+from flyball.rego.bundle import unpack
 from flyball.rego.code import Compiled, generate
 from flyball.rego.error import NOWHERE, Fault, Mistake, OverLimit, Refused
 from flyball.rego.front import parse_body, parse_module
@@ -210,6 +212,21 @@ def compile_plan(plan: Mapping[str, Any] | bytes, *, strict: bool = False, limit
     """The policy that OPA made into a plan (`opa build -t plan`, plan.json). Raises Refused."""
     whole = parsed_plan(plan)
     return Policy(read(whole), digest(whole, strict), strict=strict, limits=limits)
+
+
+def compile_bundle(
+    raw: bytes, *, entrypoints: Iterable[str] = (), strict: bool = False, limits: Limits = DEFAULT
+) -> tuple[Policy, Mapping[str, Any]]:
+    """The policy and the data of a bundle that OPA made (`bundle.tar.gz`): from its plan where it has one, else from its modules.
+
+    `entrypoints` counts for modules only: a plan has its own. Raises Refused.
+    """
+    held = unpacked(unpack(raw))
+    if held.plan:
+        return compile_plan(held.plan, strict=strict, limits=limits), held.data
+    if not held.modules:
+        raise Refused([Mistake(NOWHERE, "rego_load_error", "the bundle holds neither a plan nor a module")])
+    return compile(held.modules, entrypoints=entrypoints, strict=strict, limits=limits), held.data
 
 
 def parse(modules: Mapping[str, str]) -> list[Module]:
