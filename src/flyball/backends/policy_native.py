@@ -184,7 +184,8 @@ def _planned(held: Folder) -> Loaded:
     if ENTRYPOINT not in engine.entrypoints:
         what = f"the plan has no entrypoint {ENTRYPOINT}"
         raise PolicyError(what, f"it has {', '.join(engine.entrypoints) or 'none'}", f"opa build -t plan -e {ENTRYPOINT}")
-    return Loaded(held, engine, len(engine.program.funcs) if engine.program else 0)
+    funcs = engine.program.funcs if engine.program else ()
+    return Loaded(held, engine, len(funcs) or 1)  # OPA may have written the one rule into its entrypoint
 
 
 def run_cases(loaded: Loaded) -> list[CaseResult]:
