@@ -95,6 +95,8 @@ class Server:
                 group.create_task(self._tick(), name="clock")
         except* NotReady as faults:
             raise faults.exceptions[0] from None
+        finally:
+            self.shelf.end()
 
     def reload(self) -> None:
         """Load the policies again at the next look, as SIGHUP asks."""

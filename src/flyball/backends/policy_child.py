@@ -51,10 +51,10 @@ def main(orders: Mapping[str, Any]) -> None:
 
 def _tie(parent: int, limits: Mapping[int, int]) -> None:
     """End with the server, give way to it, and stay within limits (`RLIMIT_*` -> how much)."""
-    os.nice(GIVE_WAY)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit("the server has gone")
+    os.nice(GIVE_WAY)
     for number, most in limits.items():
         hard = resource.getrlimit(number)[1]
         least = most if hard == resource.RLIM_INFINITY else min(most, hard)

@@ -19,7 +19,7 @@ from flyball.backends.policy_aside import Aside, Wanted, let_go
 from flyball.backends.policy_kept import Kept
 from flyball.backends.policy_native import Loaded, NativePolicy
 from flyball.backends.policy_opa import OpaPolicy
-from flyball.errors import BadInput, NotFound, Unreachable, UserError
+from flyball.errors import BadInput, NotFound, NotReady, Unreachable, UserError
 from flyball.model.log import Change, Entry
 from flyball.ports import Store
 
@@ -61,6 +61,8 @@ class Shelf:
         self._packed: tuple[str, bytes] = ("", b"")
         self._lock = asyncio.Lock()
         self._aside = Aside()
+        self._loading: asyncio.Future[Loaded | None] | None = None
+        self._ended = False
 
     def keep(self, kept: Kept) -> None:
         """Keep decisions from now on."""
@@ -118,14 +120,33 @@ class Shelf:
         """Give the set that is there now, or None where it is the one that runs."""
         feed = self.place.feed
         if feed is None:
-            return await self._aside.load(Wanted(folder=self.place.folder, runs=runs))
+            return await self._load(Wanted(folder=self.place.folder, runs=runs))
         found = await asyncio.to_thread(fetch, feed, self._etag)
         if found is None:
             return None
         raw, etag = found
-        loaded = await self._aside.load(Wanted(folder=self.place.folder, bundle=raw, seal=feed.seal, runs=runs))
+        loaded = await self._load(Wanted(folder=self.place.folder, bundle=raw, seal=feed.seal, runs=runs))
         self._etag = etag
         return loaded
+
+    async def _load(self, wanted: Wanted) -> Loaded | None:
+        """Load aside, unless the server ends meanwhile. Raises what `Aside.load` does."""
+        ends = NotReady("the policies were not loaded again", "the server ends", "load them again once it runs")
+        if self._ended:
+            raise ends
+        self._loading = asyncio.ensure_future(self._aside.load(wanted))
+        try:
+            return await self._loading
+        except asyncio.CancelledError:
+            if not self._ended:
+                raise  # whoever wanted it called it off
+            raise ends from None
+
+    def end(self) -> None:
+        """Call off what is being loaded: the server ends, and whoever waits for it is told."""
+        self._ended = True
+        if self._loading is not None:
+            self._loading.cancel()
 
     async def _swap(self, loaded: Loaded) -> None:
         """Let a set answer from now on, and let go of what the old one looked things up in."""
