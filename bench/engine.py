@@ -7,7 +7,6 @@ import importlib
 import json
 import os
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -72,34 +71,6 @@ MODULES = {"native": ["flyball.rego"], "regopy": ["regopy"], "regorus": ["opa_ev
 ENGINES = {"native": native, "regopy": regopy, "regorus": regorus, "by-hand": by_hand}
 
 
-BEAT_S = 0.001
-
-
-def pause(rules: str, seconds: float) -> child.Orders:
-    """Give how long in ms a heartbeat of this thread waits, beyond its own millisecond, while another thread compiles: p99 and the longest.
-
-    Counted in CPU of this process, which compiles while the heartbeat waits: what other programs do does not count.
-    """
-    from flyball.rego import compile as compiled  # noqa: PLC0415 - each process loads the one engine that it measures
-
-    stop = threading.Event()
-
-    def reload() -> None:
-        while not stop.is_set():
-            compiled({"rules.rego": rules}, entrypoints=[estate.ENTRYPOINT])
-
-    thread = threading.Thread(target=reload)
-    thread.start()
-    waited, until = [], time.perf_counter() + seconds
-    while time.perf_counter() < until:
-        began = time.process_time()
-        time.sleep(BEAT_S)
-        waited.append(max(0.0, time.process_time() - began - BEAT_S))
-    stop.set()
-    thread.join()
-    return {"pause_ms": child.share(waited, 0.99) * 1e3, "longest_pause_ms": max(waited) * 1e3}
-
-
 async def measure(_: Path, orders: child.Orders) -> child.Orders:
     """Load, then ask."""
     agents, grants = orders.get("agents", 1_000), orders.get("grants", 10_000)
@@ -127,8 +98,6 @@ async def measure(_: Path, orders: child.Orders) -> child.Orders:
                 took.append((time.thread_time_ns() - started) / 1e9)
     found = child.spread(took) | {"load_ms": loaded * 1e3, "mb": (memory() - empty) / MIB, "engine_mb": (memory() - at) / MIB}
     found["raw_mb"] = (at - empty) / MIB
-    if orders.get("pause"):
-        found |= pause(rules, 3)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import pkgutil
 import signal
@@ -94,6 +95,8 @@ class Server:
                 group.create_task(self._tick(), name="clock")
         except* NotReady as faults:
             raise faults.exceptions[0] from None
+        finally:
+            self.shelf.end()
 
     def reload(self) -> None:
         """Load the policies again at the next look, as SIGHUP asks."""
@@ -279,6 +282,8 @@ async def serve(server: Server, listen: str, ready: asyncio.Event | None = None)
     try:
         with web.listening(listen) as listener:
             await server.store.commit(Change(entries=(Entry(name="server.started", who="service:compose", body=_started(server)),)))
+            gc.collect()
+            gc.freeze()  # what is there now stays: looking through all of it for garbage would hold up every decision for its length
             if ready is not None:
                 ready.set()  # who connects now is answered as soon as the server runs
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, server.reload)

@@ -114,7 +114,9 @@ class PolicyEngine(Part):
     url: str = Field("", description="opa: its address")
     path: str = Field("flyball/answer", pattern=r"^[a-z0-9_]+(/[a-z0-9_]+)+$", description="opa: what is asked below /v1/data")
     token_file: str = Field("", description="opa: file with the bearer token; empty: none")
-    timeout_s: float = Field(0.5, gt=0, le=10, description="opa: an answer that takes longer is a deny")
+    timeout_s: float = Field(
+        0.1, gt=0, le=10, description="opa: an answer that takes longer is a deny; the server does nothing else while it waits for one"
+    )
     watch: bool = Field(default=False, description="native: load the policies folder again when a file in it changes")
     keep: bool = Field(default=True, description="keep the last decisions (at most 128 MiB) for `flyball policy simulate`")
     bundle: Feed | None = Field(None, description="native: fetch the policies from here")

@@ -19,20 +19,15 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from flyball.backends import bundle
 from flyball.backends.bundle import Bundle, Seal
 from flyball.errors import BadInput
+from flyball.rego import Refused, compile_bundle, compile_plan
+from flyball.rego import bundle as rego_bundle
+from planned import bundle as planned
+from planned import packed, plan
+from rego.suite import find_archive, read_cases
 
 SECRET = Seal("HS256", b"a secret of some length")
 RULES = 'package flyball\n\nimport rego.v1\n\nok := "é"\n'
 BUNDLE = Bundle({"a/rules.rego": RULES}, {"roles": {"b": [1, 2.5, True]}, "line": "\u2028"}, "r-1", ("flyball", "line", "roles"))
-
-
-def packed(files: dict[str, bytes]) -> bytes:
-    tar = io.BytesIO()
-    with tarfile.open(fileobj=tar, mode="w") as made:
-        for name, raw in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(raw)
-            made.addfile(info, io.BytesIO(raw))
-    return gzip.compress(tar.getvalue())
 
 
 def unpacked(raw: bytes) -> dict[str, bytes]:
@@ -151,7 +146,7 @@ def test_what_is_no_bundle_is_refused(raw: bytes, why: str) -> None:
 
 
 def test_a_bundle_that_unpacks_into_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle, "MOST_BYTES", 1_000_000)
+    monkeypatch.setattr(rego_bundle, "MOST_BYTES", 1_000_000)
     with pytest.raises(BadInput, match="cannot be used"):
         bundle.read(packed({"a.rego": b"#" * 1_000_001}))
 
@@ -165,3 +160,88 @@ def test_documents_lie_where_their_path_says() -> None:
 def test_a_key_that_is_none_is_one_clear_line(seal: Seal) -> None:
     with pytest.raises(BadInput, match="the key for signing bundles cannot be used"):
         bundle.make(BUNDLE, seal)
+
+
+# Plans
+
+
+ANSWERS = plan("own/answer", {"yes": True, "why": "data.own.why", "all": [1, "two", {"three": 3}]})
+
+
+def test_a_bundle_with_a_plan_is_compiled_from_it_with_its_data() -> None:
+    policy, data = compile_bundle(planned(ANSWERS, {"own": {"why": "it is said so"}}))
+    assert policy.entrypoints == ("own/answer",)
+    assert policy.eval("data.own.answer", None, data) == {"yes": True, "why": "it is said so", "all": [1, "two", {"three": 3}]}
+    assert policy.digest == compile_plan(ANSWERS).digest
+
+
+def test_the_plan_counts_and_not_the_modules_beside_it() -> None:
+    """`opa build -t plan` leaves the source in the bundle."""
+    raw = planned(ANSWERS, {"own": {"why": "b"}}, **{"/own.rego": b"package own\n\nimport rego.v1\n\nanswer := 7\n"})
+    policy, data = compile_bundle(raw)
+    assert policy.eval("own/answer", None, data)["why"] == "b"
+    assert bundle.read(raw).modules.keys() == {"own.rego"}
+
+
+def test_a_bundle_without_a_plan_is_compiled_from_its_modules() -> None:
+    policy, data = compile_bundle(bundle.make(BUNDLE), entrypoints=["flyball/ok"])
+    assert (policy.eval("flyball/ok", None, data), data) == ("é", BUNDLE.data)
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (planned({"plans": 3}, {}), "plans is no object"),
+        (planned({"plans": {"plans": [{"name": "a", "blocks": [{"stmts": [{"type": "NewStmt"}]}]}]}}, {}), "NewStmt is no statement"),
+        (packed({"/plan.json": b"{"}), "the plan is no JSON"),
+        (packed({"/plan.json": b"[]"}), "the plan is no object"),
+        (packed({"/data.json": b"{}"}), "the bundle holds neither a plan nor a module"),
+        (packed({"/data.json": b'{"a": NaN}', "/plan.json": b"{}"}), "data.json is no JSON"),
+        (packed({"/data.json": b'{"a":' * 5_000 + b"1" + b"}" * 5_000, "/plan.json": b"{}"}), "data.json is no JSON"),
+        (packed({"/a/../../plan.json": b"{}"}), "is no path within it"),
+        (planned(ANSWERS, {})[:-20], "it is cut off"),
+        (packed({f"{number}.txt": b"" for number in range(rego_bundle.MOST_FILES + 1)}), "it holds more than 10000 files"),
+    ],
+    ids=lambda given: given if isinstance(given, str) else "",
+)
+def test_a_bundle_that_cannot_be_compiled_is_refused(raw: bytes, why: str) -> None:
+    with pytest.raises(Refused) as refused:
+        compile_bundle(raw)
+    assert why in str(refused.value)
+
+
+def test_a_tar_that_hides_its_size_in_its_headers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rego_bundle, "MOST_BYTES", 100_000)
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w", format=tarfile.PAX_FORMAT) as made:
+        info = tarfile.TarInfo("a.rego")
+        info.pax_headers = {"comment": "x" * 200_000}
+        made.addfile(info, io.BytesIO(b""))
+    with pytest.raises(Refused, match="it unpacks into more than 100000 bytes"):
+        compile_bundle(gzip.compress(tar.getvalue()))
+
+
+CATEGORIES = {"objectgetcases", "withkeyword", "defaultkeyword", "virtualdocs", "baseandvirtualdocs", "partialobjectdoc"}
+
+
+@pytest.mark.skipif(find_archive() is None, reason="OPA's cases are not beside this repository (shared/conformance/rego/)")
+def test_plans_of_the_suite_give_the_same_out_of_a_bundle() -> None:
+    archive, count = find_archive(), 0
+    assert archive is not None
+    for case in read_cases(archive):
+        if case["category"] not in CATEGORIES:
+            continue
+        data = case.get("data") or {}
+        raw = packed(
+            {"/plan.json": json.dumps(case["plan"]).encode()}
+            | {f"/{name}/data.json": json.dumps(held).encode() for name, held in data.items() if isinstance(held, dict)}
+            | {"/data.json": json.dumps({name: held for name, held in data.items() if not isinstance(held, dict)}).encode()}
+        )
+        policy, found = compile_bundle(raw)
+        assert found == data, case["note"]
+        if "want_plan_result" in case and not {"want_error", "want_error_code", "input_term"} & case.keys():
+            count += 1
+            whole = compile_plan(case["plan"])
+            given = {} if "input" not in case else {"input": case["input"]}
+            assert policy.results("eval", data=found, **given) == whole.results("eval", data=data, **given), case["note"]
+    assert count > 100

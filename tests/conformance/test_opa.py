@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml
 import flyball
 from flyball.backends.policy_answer import PolicyError
 from flyball.backends.policy_opa import OpaPolicy
+from live import until
 from opaserver import MISSING, Opa, served
 
 BASE = yaml.safe_load((Path(flyball.__file__).parent / "defaults" / "policies" / "cases" / "base.yaml").read_text())["base"]
@@ -126,6 +128,79 @@ def test_an_answer_that_does_not_come_denies_in_time(opa: Opa, begun: str) -> No
     policy._line.timeout_s = 5.0
     assert policy.ask(BASE).effect == "allow"
     policy.close()
+
+
+DRIPS = {
+    "a status line": b"HTTP/1.1 200 OK and then some",
+    "headers": b"HTTP/1.1 200 OK\r\nX-Slow: " + b"a" * 60_000,
+    "a body": b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n" + b" " * 60_000,
+    "a body that ends with its connection": b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b" " * 60_000,
+    "chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 20_000,
+}
+
+
+def workers() -> list[threading.Thread]:
+    return [one for one in threading.enumerate() if one.name == "flyball-opa"]
+
+
+@pytest.mark.parametrize("what", DRIPS)
+def test_an_answer_that_drips_denies_in_time_and_nothing_goes_on_reading_it(opa: Opa, policy: OpaPolicy, what: str) -> None:
+    hung_up = threading.Event()
+
+    def drip(handler: BaseHTTPRequestHandler) -> bool:
+        handler.close_connection = True
+        try:
+            for byte in DRIPS[what]:
+                handler.wfile.write(bytes((byte,)))
+                if opa.gate.wait(0.02):  # far below the limit: a limit on each read would never end it
+                    return True
+        except OSError:
+            hung_up.set()
+        return True
+
+    opa.mood = drip
+    policy._line.timeout_s = 0.3
+    answer = policy.ask(BASE)
+    assert (answer.effect, answer.rule, answer.reason) == ("deny", "policy.timeout", "no answer within 300 ms")
+    assert hung_up.wait(10)
+    until(lambda: not workers(), 10, "the end of the thread that read it")
+    opa.mood = lambda _handler: False
+    policy._line.timeout_s = 5.0
+    assert policy.ask(BASE).effect == "allow"
+
+
+def test_a_connection_that_is_never_taken_denies_in_time() -> None:
+    with socket.socket() as full, socket.socket() as first:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        first.connect(full.getsockname())  # nobody takes it, so that the next one waits
+        policy = OpaPolicy(f"http://127.0.0.1:{full.getsockname()[1]}", timeout_s=0.2)
+        policy.count = 1
+        assert policy.ask(BASE).reason == "no answer within 200 ms"
+        policy.close()
+
+
+def test_three_answers_too_late_in_a_row_deny_without_asking_until_opa_is_well(opa: Opa, policy: OpaPolicy) -> None:
+    def hang(_handler: BaseHTTPRequestHandler) -> bool:
+        opa.gate.wait(30)
+        return True
+
+    def late() -> str:
+        opa.mood, policy._line.timeout_s = hang, 0.1
+        return policy.ask(BASE).rule
+
+    def well() -> str:
+        opa.mood, policy._line.timeout_s = (lambda _handler: False), 5.0
+        return policy.ask(BASE).effect
+
+    assert [late(), late(), well(), late(), late(), late()] == ["policy.timeout"] * 2 + ["allow"] + ["policy.timeout"] * 3
+    assert (policy.count, policy.fault) == (0, "no answer within 100 ms, 3 times in a row")
+    asked = len(opa.seen)
+    assert policy.ask(BASE).rule == "policy.missing"
+    assert len(opa.seen) == asked
+    opa.mood, policy._line.timeout_s = (lambda _handler: False), 5.0
+    policy.refresh()
+    assert policy.ask(BASE).effect == "allow"
 
 
 def test_nobody_there_is_not_ready_and_denies() -> None:

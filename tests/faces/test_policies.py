@@ -22,6 +22,8 @@ from flyball.backends import bundle, policy_kept
 from flyball.backends.bundle import Bundle, Seal
 from flyball.errors import BadInput, UserError
 from opaserver import MISSING, served
+from planned import bundle as planned
+from planned import plan
 
 ANSWER = """{"effect": "allow", "zone": "green", "reason": "own", "rule": "own.allow", "obligations": [], "constraints": {},
 "approvers": {"group": "sre", "quorum": 1, "factor": "none"}}"""
@@ -233,6 +235,31 @@ async def test_policies_come_from_a_bundle_and_only_when_it_changes(tmp_path: Pa
         made.raw = packed("second", seal)
         assert (await desk.client.post("/v1/policy/reload")).json()["changed"] is True
         assert policy.ask(question).reason == "second"
+        await desk.server.close()
+
+
+def of_plan(reason: str, entrypoint: str = "flyball/answer") -> bytes:
+    """A bundle as `opa build -t plan -e flyball/answer` makes it: no source, the reason in its data."""
+    return planned(plan(entrypoint, {**json.loads(ANSWER), "reason": "data.own.reason"}), {"own": {"reason": reason}})
+
+
+async def test_policies_come_from_a_bundle_that_holds_a_plan(tmp_path: Path) -> None:
+    with shop(of_plan("first")) as made:
+        desk = await opened(tmp_path / "p", bundle={"url": made.url})
+        policy, question = desk.server.house.plugs.policy, base(desk.folder)
+        await desk.server.shelf.look()
+        answer = policy.ask(question)
+        assert (answer.effect, answer.reason) == ("allow", "first")
+        first = policy.digest
+        made.raw, made.etag = of_plan("second"), '"2"'
+        assert (await desk.client.post("/v1/policy/reload")).json()["changed"] is True
+        assert (policy.ask(question).reason, policy.digest == first) == ("second", False)
+        made.raw, made.etag = of_plan("third", "flyball/other"), '"3"'
+        refused = await desk.client.post("/v1/policy/reload")
+        assert (refused.status_code, refused.json()["what"]) == (422, "the plan has no entrypoint flyball/answer")
+        assert (refused.json()["why"], policy.ask(question).reason) == ("it has flyball/other", "second")
+        none = await desk.client.get("/v1/bundles/flyball")
+        assert (none.status_code, none.json()["why"]) == (404, "the policies came as a plan, without their source")
         await desk.server.close()
 
 

@@ -13,10 +13,12 @@ import yaml
 
 import flyball
 from flyball import project
-from flyball.backends import policy_kept, policy_native
+from flyball.backends import bundle, policy_kept, policy_native
 from flyball.backends.policy_answer import Questions
 from flyball.faces.cli.main import main
 from flyball.rego import cases
+from planned import bundle as planned
+from planned import plan as plan_of
 
 SHIPPED = Path(flyball.__file__).parent / "defaults" / "policies"
 BASE: dict[str, Any] = yaml.safe_load((SHIPPED / "cases" / "base.yaml").read_text())["base"]
@@ -223,6 +225,29 @@ def test_a_query_with_a_mistake_is_shown(run: Any) -> None:
     code, _, err = run("policy", "eval", "startwith(1)")
     assert code == 2
     assert "undefined function startwith" in err
+
+
+def test_a_bundle_that_holds_a_plan_is_asked_for_its_entrypoints(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "own.tar.gz").write_bytes(planned(plan_of("own/answer", {"why": "data.own.why"}), {"own": {"why": "said"}}))
+    assert run("policy", "eval", "data.own.answer", "--with", tmp_path / "own.tar.gz")[:2] == (0, '{\n  "why": "said"\n}\n')
+    (tmp_path / "more.yaml").write_text("own: {why: other}\n")
+    assert '"other"' in run("policy", "eval", "data.own.answer", "--with", tmp_path / "own.tar.gz", "--with", tmp_path / "more.yaml")[1]
+    code, _, err = run("policy", "eval", "data.own.other", "--with", tmp_path / "own.tar.gz")
+    assert (code, err.splitlines()[:2]) == (3, ["the plan has no entrypoint data.own.other", "why: it has data.own.answer"])
+    (tmp_path / "bad.tar.gz").write_bytes(b"plain")
+    assert run("policy", "eval", "data.own.answer", "--with", tmp_path / "bad.tar.gz")[0] == 2
+
+
+def test_a_bundle_is_checked_as_the_server_would_load_it(run: Any, tmp_path: Path) -> None:
+    held = policy_native.read(SHIPPED)
+    (tmp_path / "source.tar.gz").write_bytes(bundle.make(bundle.Bundle(held.modules, held.data, "r", ("flyball",))))
+    code, out, _ = run("policy", "check", tmp_path / "source.tar.gz")
+    assert (code, out.split("\t")[0]) == (0, "ok")
+    (tmp_path / "plan.tar.gz").write_bytes(planned(plan_of("flyball/answer", {"effect": "allow"}), {}))
+    assert run("policy", "check", tmp_path / "plan.tar.gz")[0] == 0
+    (tmp_path / "other.tar.gz").write_bytes(planned(plan_of("own/answer", True), {}))
+    code, _, err = run("policy", "check", tmp_path / "other.tar.gz")
+    assert (code, err.splitlines()[0]) == (2, "the plan has no entrypoint flyball/answer")
 
 
 # explain, coverage, bench

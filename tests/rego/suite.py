@@ -18,6 +18,8 @@ from typing import Any
 from flyball.rego import UNDEFINED, Fault, Policy, Refused, World, compile_plan, compile_query
 from flyball.rego.builtin import REFUSED
 from flyball.rego.front import parse_body
+from flyball.rego.pack import packed, unpacked
+from flyball.rego.piece import Builder, cut
 from flyball.rego.planner.term import ground
 from flyball.rego.value import equal, ordered, plain
 
@@ -47,7 +49,18 @@ def from_source(case: Case) -> Policy:
     return compile_query(modules, case["query"], strict=bool(case.get("strict_error")))
 
 
-HOW = {"source": from_source, "plan": from_plan}
+def from_code(case: Case) -> Policy:
+    """From source, handed over as another process would get it."""
+    made = from_source(case)
+    builder = Builder()
+    for piece in cut(packed(made)):
+        builder.take(piece)
+    *_, policy = unpacked(builder.whole(), made.limits)
+    assert policy is not None
+    return policy
+
+
+HOW = {"source": from_source, "plan": from_plan, "code": from_code}
 
 
 def judge(case: Case, how: str) -> str:

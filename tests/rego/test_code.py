@@ -3,9 +3,10 @@
 import ast
 import builtins
 import contextlib
+import gc
 import json
-import sys
 import threading
+import weakref
 from typing import Any
 
 import pytest
@@ -14,7 +15,6 @@ from hypothesis import strategies as st
 
 from flyball import rego
 from flyball.rego import UNDEFINED, Limits, OverLimit, RegoError, World, code, compile_plan, compile_query, ir
-from flyball.rego.aside import aside
 from flyball.rego.code import nest
 from flyball.rego.policy import Policy
 from flyball.rego.value import Set, equal, plain
@@ -221,14 +221,16 @@ def test_threads_share_a_policy() -> None:
     assert found == {number: [number * (number + 1) // 2] * 50 for number in range(1, 9)}
 
 
-def test_turns_are_short_while_something_is_compiled_and_as_before_after_it() -> None:
-    before = sys.getswitchinterval()
-    with aside():
-        assert sys.getswitchinterval() < before
-        with pytest.raises(RegoError), aside():
-            rego.compile({MODULE: "nonsense"})
-        assert sys.getswitchinterval() < before
-    assert sys.getswitchinterval() == before
+def test_a_policy_that_nobody_holds_leaves_nothing_for_the_garbage_collector() -> None:
+    policy = rego.compile({MODULE: "package a\n\nimport rego.v1\n\np := [1, input.n]\n"})
+    assert policy.eval("a/p", {"n": 2}) == [1, 2]
+    seen = weakref.ref(policy.compiled.plans["a/p"])
+    gc.disable()
+    try:
+        del policy
+        assert seen() is None
+    finally:
+        gc.enable()
 
 
 # ---- injection

@@ -63,7 +63,10 @@ _TIMES: tuple[Files, str] = (
     ("backends/clock.py", "lab/*", "rego/limit.py", "rego/builtin/desk.py"),
     "one source of time, chance and ids; the simulated world replaces it (the lab is its own estate; Rego limits time, draws by a seed)",
 )
-_STARTS: tuple[Files, str] = (("backends/sandbox_*", "backends/sandbox/*", "lab/*"), "programs run in a box; the lab breaks real ones")
+_STARTS: tuple[Files, str] = (
+    ("backends/sandbox_*", "backends/sandbox/*", "backends/policy_child.py", "lab/*"),
+    "programs run in a box; the lab breaks real ones; the process that loads policies ties itself to the server",
+)
 _CALLS: tuple[Files, str] = (
     ("backends/*", "faces/cli/*", "faces/http/web.py", "lab/*"),
     "calls leave through a Caller; the terminal is a client",

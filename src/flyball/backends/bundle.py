@@ -1,7 +1,7 @@
 """OPA bundles: made for those who run an OPA, and read from where somebody else makes them. Called by `policy_shelf` and `policy_native`.
 
-A bundle is a gzipped tar of `.rego` files, `data.json` files, a `.manifest` (revision, roots) and, if it is signed, `.signatures.json`: one
-JWT over the SHA-256 of every other file. A file of JSON is hashed as the compact text of its value with sorted keys, any other as it is.
+What a bundle is stands in `rego/bundle.py`. If it is signed, it has `.signatures.json`: one JWT over the SHA-256 of every other file.
+A file of JSON is hashed as the compact text of its value with sorted keys, any other as it is.
 https://www.openpolicyagent.org/docs/management-bundles
 """
 
@@ -12,9 +12,8 @@ import hashlib
 import hmac
 import io
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any, Final
 
 import orjson
@@ -23,10 +22,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from flyball.errors import BadInput
+from flyball.rego.bundle import MANIFEST, MOST_BYTES, unpack
+from flyball.rego.bundle import Contents as Bundle
+from flyball.rego.bundle import read as contents
+from flyball.rego.error import Refused
 
-MOST_BYTES: Final = 64 * 1024 * 1024  # of all files together, unpacked
-MOST_FILES: Final = 10_000
-MANIFEST, SIGNATURES = ".manifest", ".signatures.json"
+__all__ = ["MOST_BYTES", "Bundle", "Seal", "make", "read"]
+SIGNATURES = ".signatures.json"
 _MEND: Final = "ask whoever makes the bundle"
 
 
@@ -38,16 +40,6 @@ class Seal:
     key: bytes
     kid: str = "flyball"
     scope: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """What a bundle holds: texts of modules by path, one document of data, the revision, the roots."""
-
-    modules: Mapping[str, str]
-    data: Mapping[str, Any]
-    revision: str
-    roots: tuple[str, ...]
 
 
 def make(bundle: Bundle, seal: Seal | None = None) -> bytes:
@@ -72,57 +64,13 @@ def read(raw: bytes, seal: Seal | None = None) -> Bundle:
     Raises:
         BadInput: it is malformed, too large, not signed with this key, or holds a file that was not signed.
     """
-    files = _unpacked(raw)
-    if seal is not None:
-        _verify(files, seal)
-    manifest = _json(MANIFEST, files.get(MANIFEST, b"{}"))
-    roots = manifest.get("roots", [""])
-    if not isinstance(roots, list) or not all(isinstance(one, str) for one in roots):
-        raise BadInput("the bundle's manifest is malformed", "roots is no list of texts", _MEND)
-    modules: dict[str, str] = {}
-    data: dict[str, Any] = {}
-    for name, held in files.items():
-        place = PurePosixPath(name)
-        if place.suffix == ".rego":
-            modules[name] = _text(name, held)
-        elif place.name == "data.json":
-            _lay(data, place.parent.parts, _json(name, held))
-    return Bundle(modules, data, str(manifest.get("revision", "")), tuple(roots))
-
-
-def _unpacked(raw: bytes) -> dict[str, bytes]:
-    files: dict[str, bytes] = {}
-    left = MOST_BYTES
     try:
-        with tarfile.open(fileobj=io.BytesIO(raw), mode="r:gz") as packed:
-            for info in packed:
-                if not info.isfile():
-                    continue
-                name = _name(info.name)
-                left -= info.size
-                if left < 0 or len(files) >= MOST_FILES or name in files:
-                    why = f"`{name}` stands in it twice" if name in files else f"at most {MOST_FILES} files and {MOST_BYTES} bytes are read"
-                    raise BadInput("the bundle cannot be used", why, _MEND)
-                held = packed.extractfile(info)
-                files[name] = held.read() if held is not None else b""
-    except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError) as fault:
-        raise BadInput("the bundle is no gzipped tar", str(fault)[:200] or type(fault).__name__, _MEND) from fault
-    return files
-
-
-def _name(name: str) -> str:
-    parts = PurePosixPath(name).parts
-    kept = parts[1:] if parts and parts[0] in {"/", "."} else parts
-    if not kept or ".." in kept:
-        raise BadInput("the bundle cannot be used", f"{name!r} is no path within it", _MEND)
-    return "/".join(kept)
-
-
-def _text(name: str, raw: bytes) -> str:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError as fault:
-        raise BadInput("the bundle cannot be used", f"{name} is not UTF-8", _MEND) from fault
+        files = unpack(raw)
+        if seal is not None:
+            _verify(files, seal)
+        return contents(files)
+    except Refused as fault:
+        raise BadInput("the bundle cannot be used", fault.mistakes[0].what, _MEND) from fault
 
 
 def _json(name: str, raw: bytes) -> dict[str, Any]:
@@ -133,21 +81,6 @@ def _json(name: str, raw: bytes) -> dict[str, Any]:
     if not isinstance(doc, dict):
         raise BadInput("the bundle cannot be used", f"{name} is no object", _MEND)
     return doc
-
-
-def _lay(data: dict[str, Any], path: Iterable[str], doc: dict[str, Any]) -> None:
-    """Put a document where its path says. Raises BadInput where two documents say different things."""
-    for part in path:
-        data = data.setdefault(part, {})
-        if not isinstance(data, dict):
-            raise BadInput("the bundle cannot be used", f"two of its documents disagree at `{part}`", _MEND)
-    for name, value in doc.items():
-        if isinstance(value, dict) and isinstance(data.get(name), dict):
-            _lay(data[name], (), value)
-        elif name in data:
-            raise BadInput("the bundle cannot be used", f"two of its documents disagree at `{name}`", _MEND)
-        else:
-            data[name] = value
 
 
 # ---- signatures

@@ -13,6 +13,7 @@ import jsonschema_rs
 import orjson
 
 from flyball import rego
+from flyball.backends import bundle
 from flyball.backends.policy_answer import ENTRYPOINT, INPUT_SCHEMA, Asked, PolicyError, Questions, denied, fault_of, parse
 from flyball.backends.policy_kept import Kept, document
 from flyball.errors import FlyballError
@@ -21,7 +22,7 @@ from flyball.model.policy import PolicyAnswer
 from flyball.rego import Limits, Mistake, OverLimit, Refused, World, cases
 from flyball.rego.cases import CaseResult
 from flyball.rego.error import Fault, Place
-from flyball.rego.folder import Folder, read_folder
+from flyball.rego.folder import Folder, of_bundle, read_folder
 from flyball.rego.lint import lint, lint_words
 from flyball.rego.policy import parse as parse_all
 from flyball.rego.tree import Module
@@ -137,8 +138,10 @@ def load(folder: Path, kept: Kept | None = None) -> NativePolicy:
 
 
 def read(folder: Path) -> Folder:
-    """Reads a folder. Raises PolicyError."""
+    """Reads a folder, or a bundle where the path is a file. Raises PolicyError, for a bundle BadInput too."""
     try:
+        if folder.is_file():
+            return of_bundle(bundle.read(folder.read_bytes()), _SCHEMA)
         return read_folder(folder, _SCHEMA)
     except Refused as fault:
         raise refused(fault.mistakes, {}) from fault
@@ -157,6 +160,8 @@ def gated(held: Folder) -> Loaded:
 
 def compiled(held: Folder) -> Loaded:
     """Everything of the gate but the cases. Raises PolicyError."""
+    if held.plan:
+        return _planned(held)
     try:
         parsed = parse_all(held.modules)
         entrypoints = [ENTRYPOINT, *([CHANGE] if any(one.package == ("flyball", "change") for one in parsed) else [])]
@@ -168,6 +173,19 @@ def compiled(held: Folder) -> Loaded:
     if found:
         raise refused(sorted(found, key=lambda one: one.place), held.modules)
     return Loaded(held, engine, sum(len(module.rules) for module in parsed))
+
+
+def _planned(held: Folder) -> Loaded:
+    """A plan that OPA made: it is checked statement by statement, and names its entrypoints; there is no source to look for slips in."""
+    try:
+        engine = rego.compile_plan(held.plan, strict=True, limits=LIMITS)
+    except Refused as fault:
+        raise refused(fault.mistakes, {}) from fault
+    if ENTRYPOINT not in engine.entrypoints:
+        what = f"the plan has no entrypoint {ENTRYPOINT}"
+        raise PolicyError(what, f"it has {', '.join(engine.entrypoints) or 'none'}", f"opa build -t plan -e {ENTRYPOINT}")
+    funcs = engine.program.funcs if engine.program else ()
+    return Loaded(held, engine, len(funcs) or 1)  # OPA may have written the one rule into its entrypoint
 
 
 def run_cases(loaded: Loaded) -> list[CaseResult]:

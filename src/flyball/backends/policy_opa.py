@@ -1,5 +1,8 @@
 """The policy port on an OPA that the user runs: one POST to `/v1/data/<path>` for each decision. Made by `compose`.
 
+The event loop waits for every answer: at most `timeout_s` from end to end, connecting included, however slowly something arrives. After
+`MOST_LATE` calls in a row that took longer, OPA counts as not ready, and questions are denied without asking until `refresh` finds it well.
+
 Whatever is not one well-formed answer in time is a denial. The digest comes from what OPA says of itself: the revisions of its bundles,
 which every answer carries (`?provenance=true`), or the text of its modules where it has no bundles. While OPA has no policies, or is not
 healthy, `count` is 0: the server is not ready. https://www.openpolicyagent.org/docs/rest-api
@@ -24,7 +27,8 @@ from flyball.backends.policy_kept import Kept
 from flyball.model.ids import Doc
 from flyball.model.policy import PolicyAnswer
 
-TIMEOUT_S: Final = 0.5
+TIMEOUT_S: Final = 0.1
+MOST_LATE: Final = 3
 LARGEST: Final = 4 * 1024 * 1024  # bytes of an answer
 OK: Final = 200
 _LOST = (OSError, http.client.HTTPException)
@@ -56,6 +60,7 @@ class OpaPolicy:
         self._questions = Questions()
         self._schema = INPUT_SCHEMA.read_bytes()
         self._modules = b""
+        self._late = 0
 
     def ask(self, question: Doc) -> PolicyAnswer:
         """One decision on one input. Never raises: any fault is a denial that says which."""
@@ -73,14 +78,22 @@ class OpaPolicy:
         try:
             doc = self._line.call("POST", f"/v1/data/{quote(self._path)}?provenance=true", b'{"input":' + asked.raw + b"}")
         except TimeoutError:
-            return denied("policy.timeout", f"no answer within {self._line.timeout_s * 1000:.0f} ms")
+            return self._too_late()
         except OpaFault as fault:
             return denied("policy.error", f"the engine failed: {fault}")
+        self._late = 0
         if "result" not in doc:
             return denied("policy.error", "the engine failed: the answer is undefined")
         if revisions := _revisions(doc.get("provenance")):
             self.digest = self._digest(revisions)
         return parse(doc["result"], str(doc.get("decision_id") or asked.id)[:128])
+
+    def _too_late(self) -> PolicyAnswer:
+        self._late += 1
+        why = f"no answer within {self._line.timeout_s * 1000:.0f} ms"
+        if self._late >= MOST_LATE:
+            self.count, self.fault, self._late = 0, f"{why}, {MOST_LATE} times in a row", 0
+        return denied("policy.timeout", why)
 
     def refresh(self) -> None:
         """Ask OPA whether it is healthy and what it has loaded. Never raises: `fault` says what is wrong."""
@@ -121,6 +134,32 @@ def _revisions(provenance: Any) -> dict[str, str]:
 _Todo = tuple[str, str, bytes, "Future[dict[str, Any]]"] | None
 
 
+class _Worker:
+    """A thread's work, and the socket that it waits on; `end` may come from another thread, at any moment."""
+
+    def __init__(self) -> None:
+        self.todo: SimpleQueue[_Todo] = SimpleQueue()
+        self._sock: socket.socket | None = None
+        self._over = False
+
+    def end(self) -> None:
+        """Break off what runs."""
+        self._over = True
+        self.todo.put(None)
+        self._shut()
+
+    def on(self, sock: socket.socket) -> None:
+        """Wait on this socket from now on. It is kept here because an answer that ends its connection takes it away from there."""
+        self._sock = sock
+        if self._over:  # it ended while it was connected
+            self._shut()
+
+    def _shut(self) -> None:
+        if self._sock is not None:
+            with suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RDWR)
+
+
 class _Line:
     """One connection that is kept alive, used by one thread: a call has one time limit from end to end, whatever the other side does."""
 
@@ -129,16 +168,15 @@ class _Line:
         self._parts = urlsplit(url.rstrip("/"))
         self._tls = ssl.create_default_context() if self._parts.scheme == "https" else None
         self._headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
-        self._open: http.client.HTTPConnection | None = None
-        self._todo: SimpleQueue[_Todo] | None = None
+        self._worker: _Worker | None = None
 
     def call(self, method: str, path: str, body: bytes = b"") -> dict[str, Any]:
         """Give the answer's object. Raises TimeoutError or OpaFault."""
-        if self._todo is None:
-            self._todo = SimpleQueue()
-            threading.Thread(target=self._work, args=(self._todo,), name="flyball-opa", daemon=True).start()
+        if self._worker is None:
+            self._worker = _Worker()
+            threading.Thread(target=self._work, args=(self._worker,), name="flyball-opa", daemon=True).start()
         future: Future[dict[str, Any]] = Future()
-        self._todo.put((method, path, body, future))
+        self._worker.todo.put((method, path, body, future))
         try:
             return future.result(self.timeout_s)
         except TimeoutError:
@@ -147,49 +185,41 @@ class _Line:
 
     def close(self) -> None:
         """Break off what runs; the next call opens anew."""
-        todo, held = self._todo, self._open
-        self._todo = self._open = None
-        if todo is not None:
-            todo.put(None)
-        if held is not None and held.sock is not None:
-            with suppress(OSError):
-                held.sock.shutdown(socket.SHUT_RDWR)
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.end()
 
-    def _work(self, todo: SimpleQueue[_Todo]) -> None:
-        held: http.client.HTTPConnection | None = None
-        while (asked := todo.get()) is not None:
+    def _work(self, worker: _Worker) -> None:
+        host, port = self._parts.hostname or "", self._parts.port
+        if self._tls is not None:
+            held: http.client.HTTPConnection = http.client.HTTPSConnection(host, port, timeout=self.timeout_s, context=self._tls)
+        else:
+            held = http.client.HTTPConnection(host, port, timeout=self.timeout_s)
+        while (asked := worker.todo.get()) is not None:
             method, path, body, future = asked
-            fresh = held is None
+            fresh = held.sock is None
             try:
-                held = held or self._connect()
                 try:
-                    future.set_result(self._exchange(held, method, path, body))
+                    future.set_result(self._exchange(held, worker, (method, path, body)))
                 except _LOST:
                     if fresh:
                         raise
                     held.close()  # it was kept alive too long: once more on a new one
-                    held = self._connect()
-                    future.set_result(self._exchange(held, method, path, body))
+                    future.set_result(self._exchange(held, worker, (method, path, body)))
             except _LOST as fault:
-                if held is not None:
-                    held.close()
-                held = None
+                held.close()
                 why = fault.strerror if isinstance(fault, OSError) and fault.strerror else f"{type(fault).__name__} {fault}"
                 future.set_exception(OpaFault(f"OPA does not answer: {why}".strip()))
             except OpaFault as fault:
                 future.set_exception(fault)
-        if held is not None:
-            held.close()
+        held.close()
 
-    def _connect(self) -> http.client.HTTPConnection:
-        host, port = self._parts.hostname or "", self._parts.port
-        if self._tls is not None:
-            self._open = http.client.HTTPSConnection(host, port, timeout=self.timeout_s, context=self._tls)
-        else:
-            self._open = http.client.HTTPConnection(host, port, timeout=self.timeout_s)
-        return self._open
-
-    def _exchange(self, held: http.client.HTTPConnection, method: str, path: str, body: bytes) -> dict[str, Any]:
+    def _exchange(self, held: http.client.HTTPConnection, worker: _Worker, asked: tuple[str, str, bytes]) -> dict[str, Any]:
+        method, path, body = asked
+        fresh = held.sock is None
+        if fresh:
+            held.connect()
+            worker.on(held.sock)
         held.request(method, self._parts.path + path, body or None, self._headers)
         answer = held.getresponse()
         raw = answer.read(LARGEST + 1)

@@ -1,29 +1,27 @@
 """The policies of one server: loads them again while it runs, gives them away as a bundle, looks after them. Made by `compose`.
 
-A new set is compiled aside, in a thread, and swapped in between two decisions; one that fails the gate is refused and said so, in the log
-and to whoever asked. With an OPA as the engine, the folder is what OPA may fetch from here, and `look` asks OPA how it is.
+A new set is loaded by a process of its own and swapped in between two decisions; one that fails the gate is refused and said so, in the
+log and to whoever asked. With an OPA as the engine, the folder is what OPA may fetch from here, and `look` asks OPA how it is.
 """
 
 import asyncio
-import gc
 import http.client
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from flyball.backends import bundle, policy_native
+from flyball.backends import bundle
 from flyball.backends.bundle import Bundle, Seal
-from flyball.backends.policy_answer import INPUT_SCHEMA, PolicyError
+from flyball.backends.policy_answer import PolicyError
+from flyball.backends.policy_aside import Aside, Wanted, let_go
 from flyball.backends.policy_kept import Kept
 from flyball.backends.policy_native import Loaded, NativePolicy
 from flyball.backends.policy_opa import OpaPolicy
-from flyball.errors import BadInput, NotFound, Unreachable, UserError
+from flyball.errors import BadInput, NotFound, NotReady, Unreachable, UserError
 from flyball.model.log import Change, Entry
 from flyball.ports import Store
-from flyball.rego.folder import of_bundle
 
 NAME: Final = "flyball"
 TIMEOUT_S: Final = 10.0
@@ -62,6 +60,9 @@ class Shelf:
         self._seen, self._etag, self._due = stamp(place.folder), "", 0.0
         self._packed: tuple[str, bytes] = ("", b"")
         self._lock = asyncio.Lock()
+        self._aside = Aside()
+        self._loading: asyncio.Future[Loaded | None] | None = None
+        self._ended = False
 
     def keep(self, kept: Kept) -> None:
         """Keep decisions from now on."""
@@ -95,14 +96,14 @@ class Shelf:
         """Load the policies again. Raises PolicyError or another UserError where the ones that run stay."""
         async with self._lock:
             self._seen = await asyncio.to_thread(stamp, self.place.folder)
-            try:
-                loaded = await aside(self._fetched if self.place.feed else self._read)
-            except UserError as fault:
-                await self._note("policy.refused", by, {"what": fault.what, "why": fault.why, "runs": self.native.digest})
-                raise
             was = self.native.digest
-            if loaded is not None and loaded.folder.digest != was:
-                self.native.swap(loaded)
+            try:
+                loaded = await self._loaded(was)
+            except UserError as fault:
+                await self._note("policy.refused", by, {"what": fault.what, "why": fault.why, "runs": was})
+                raise
+            if loaded is not None:
+                await self._swap(loaded)
                 await self._note("policy.loaded", by, {"digest": self.native.digest, "rules": self.native.count, "was": was})
             return {"digest": self.native.digest, "rules": self.native.count, "changed": self.native.digest != was}
 
@@ -115,25 +116,53 @@ class Shelf:
             )
             await self.store.commit(Change(entries=(entry,)))
 
-    def _read(self) -> Loaded:
-        return policy_native.gated(policy_native.read(self.place.folder))
-
-    def _fetched(self) -> Loaded | None:
+    async def _loaded(self, runs: str) -> Loaded | None:
+        """Give the set that is there now, or None where it is the one that runs."""
         feed = self.place.feed
-        found = fetch(feed, self._etag) if feed is not None else None
-        if feed is None or found is None:
+        if feed is None:
+            return await self._load(Wanted(folder=self.place.folder, runs=runs))
+        found = await asyncio.to_thread(fetch, feed, self._etag)
+        if found is None:
             return None
         raw, etag = found
-        held = bundle.read(raw, feed.seal)
-        loaded = policy_native.gated(of_bundle(held.modules, held.data, INPUT_SCHEMA.read_bytes()))
+        loaded = await self._load(Wanted(folder=self.place.folder, bundle=raw, seal=feed.seal, runs=runs))
         self._etag = etag
         return loaded
+
+    async def _load(self, wanted: Wanted) -> Loaded | None:
+        """Load aside, unless the server ends meanwhile. Raises what `Aside.load` does."""
+        ends = NotReady("the policies were not loaded again", "the server ends", "load them again once it runs")
+        if self._ended:
+            raise ends
+        self._loading = asyncio.ensure_future(self._aside.load(wanted))
+        try:
+            return await self._loading
+        except asyncio.CancelledError:
+            if not self._ended:
+                raise  # whoever wanted it called it off
+            raise ends from None
+
+    def end(self) -> None:
+        """Call off what is being loaded: the server ends, and whoever waits for it is told."""
+        self._ended = True
+        if self._loading is not None:
+            self._loading.cancel()
+
+    async def _swap(self, loaded: Loaded) -> None:
+        """Let a set answer from now on, and let go of what the old one looked things up in."""
+        old: list[Any] = [self.native.loaded.folder.data] if self.native.loaded is not None else []
+        self.native.swap(loaded)
+        await let_go(old)
 
     def bundle(self, name: str) -> tuple[str, bytes]:
         """Give the ETag and the bytes of a bundle. Raises NotFound."""
         loaded = self.native.loaded
         if name != NAME or loaded is None:
             raise NotFound(f"there is no bundle {name!r}", "" if loaded else "no policies are loaded", f"the one that there is is {NAME}")
+        if not loaded.folder.modules:
+            raise NotFound(
+                "there is no bundle to give away", "the policies came as a plan, without their source", "ask where they came from"
+            )
         if self._packed[0] != loaded.folder.digest:
             data = dict(loaded.folder.data)
             roots = tuple(sorted({"flyball", *data}))
@@ -146,19 +175,6 @@ class Shelf:
         self.native.close()
         if self.opa is not None:
             self.opa.close()
-
-
-async def aside(make: Callable[[], Loaded | None]) -> Loaded | None:
-    """Make a set in a thread, and let no decision wait for it: it gives way ten times as often as others, and no garbage is looked for."""
-    usual, collects = sys.getswitchinterval(), gc.isenabled()
-    sys.setswitchinterval(usual / 10)
-    gc.disable()
-    try:
-        return await asyncio.to_thread(make)
-    finally:
-        sys.setswitchinterval(usual)
-        if collects:
-            gc.enable()
 
 
 def stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:

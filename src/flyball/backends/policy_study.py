@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flyball import rego
+from flyball.backends import bundle
 from flyball.backends.policy_answer import ENTRYPOINT, Asked, Questions
 from flyball.backends.policy_native import CHANGE, Loaded, refused, world_of
 from flyball.errors import BadInput, NotFound
@@ -22,6 +23,7 @@ from flyball.rego.value import plain
 # Statements whose values say little where a body fired.
 PLUMBING: Final = frozenset({".", "!=", "assign", "assignonce", "arrayappend", "each", "objectinsert", "setadd"})
 Lines = frozenset[tuple[str, int]]
+BUNDLE: Final = ".tar.gz"
 
 
 def rule_results(held: Folder) -> list[Result]:
@@ -32,16 +34,26 @@ def rule_results(held: Folder) -> list[Result]:
     return list(suite.run(rego.compile(held.modules, entrypoints=tests, strict=True), tests, held.data))
 
 
-def sources(paths: Iterable[Path]) -> tuple[dict[str, str], dict[str, Any]]:
-    """The modules and the data below folders, `.rego` files and files of data. Raises PolicyError or NotFound."""
+def sources(paths: Iterable[Path]) -> tuple[dict[str, str], dict[str, Any], bytes]:
+    """The modules and the data below folders, bundles, `.rego` files and files of data; the plan where one of them is a bundle with one.
+
+    Raises:
+        PolicyError, BadInput, NotFound: what is wrong with which.
+    """
     modules: dict[str, str] = {}
     data: dict[str, Any] = {}
+    plan = b""
     for path in paths:
         try:
             if path.is_dir():
                 held = read_folder(path)
                 modules |= held.modules
                 data |= held.data
+            elif path.name.endswith(BUNDLE):
+                packed = bundle.read(path.read_bytes())
+                modules |= packed.modules
+                data |= packed.data
+                plan = packed.plan or plan
             elif path.suffix == ".rego":
                 modules[str(path)] = path.read_text()
             else:
@@ -50,22 +62,26 @@ def sources(paths: Iterable[Path]) -> tuple[dict[str, str], dict[str, Any]]:
             raise refused(fault.mistakes, modules) from fault
         except (OSError, TypeError, ValueError) as fault:
             why = getattr(fault, "strerror", "") or "it is no folder, no .rego file and no mapping of data"
-            raise NotFound(f"{path} cannot be used", why, "name a folder, a .rego file or a YAML or JSON file") from fault
-    return modules, data
+            raise NotFound(f"{path} cannot be used", why, "name a folder, a .rego file, a bundle or a YAML or JSON file") from fault
+    return modules, data, plan
 
 
 def evaluate(query: str, paths: Iterable[Path], given: dict[str, Any], *, whole: bool) -> Any:
     """The value of a path (`whole`), or every answer of a query as an object of its variables. `given` may hold `input`.
+
+    A plan is asked for its entrypoints and nothing else; the modules beside it do not count.
 
     Raises:
         PolicyError: the policies or the query have mistakes.
         NotFound: the path is undefined, or a file cannot be used.
         BadInput: the evaluation has no answer.
     """
-    modules, data = sources(paths)
+    modules, data, plan = sources(paths)
     question = given.get("input", rego.UNDEFINED)
     try:
-        if whole:
+        if plan:
+            found = _planned(plan, query).eval(query, question, data)
+        elif whole:
             found = rego.compile(modules, entrypoints=[query]).eval(query, question, data)
         else:
             found = rego.compile_query(modules, query).results("eval", question, data)
@@ -76,6 +92,14 @@ def evaluate(query: str, paths: Iterable[Path], given: dict[str, Any], *, whole:
     if found is rego.UNDEFINED:
         raise NotFound(f"{query} is undefined", "no rule gives it a value for this input", "look at its rules with --input and other paths")
     return plain(found)
+
+
+def _planned(plan: bytes, query: str) -> rego.Policy:
+    made = rego.compile_plan(plan)
+    if query.removeprefix("data.").replace(".", "/") not in made.entrypoints:
+        known = ", ".join(f"data.{name.replace('/', '.')}" for name in made.entrypoints) or "none"
+        raise NotFound(f"the plan has no entrypoint {query}", f"it has {known}", "ask one of them, or build the plan with this one: -e")
+    return made
 
 
 def explain(loaded: Loaded, question: Any) -> Trace:

@@ -3,7 +3,7 @@
 from flyball.rego.builtin import World
 from flyball.rego.error import Fault, Mistake, OverLimit, Refused, RegoError
 from flyball.rego.limit import Limits
-from flyball.rego.policy import Policy, compile, compile_plan, compile_query  # noqa: A004 - it is called as `rego.compile`
+from flyball.rego.policy import Policy, compile, compile_bundle, compile_plan, compile_query  # noqa: A004 - it is called as `rego.compile`
 from flyball.rego.value import UNDEFINED
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "RegoError",
     "World",
     "compile",
+    "compile_bundle",
     "compile_plan",
     "compile_query",
 ]

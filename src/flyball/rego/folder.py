@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from flyball.rego.bundle import PLAN, Contents
 from flyball.rego.error import Mistake, Place, Refused
 
 CODE = "rego_load_error"
@@ -25,7 +26,7 @@ MOST_ALIASES, MOST_DEPTH = 32, 200
 class Folder:
     """What a policy folder holds: texts of modules by file, tables and their schema, parsed cases by file.
 
-    `digest` covers every byte of them.
+    `digest` covers every byte of them. `plan` is what counts instead of the modules, where a bundle has one.
     """
 
     modules: Mapping[str, str]
@@ -33,13 +34,16 @@ class Folder:
     data_schema: Mapping[str, Any]
     cases: Mapping[str, Any]
     digest: str
+    plan: bytes = b""
 
 
-def of_bundle(modules: Mapping[str, str], data: Mapping[str, Any], schema: bytes = b"") -> Folder:
+def of_bundle(held: Contents, schema: bytes = b"") -> Folder:
     """What somebody else has packed, as a folder without cases."""
-    texts = [(name, text.encode()) for name, text in sorted(modules.items())]
-    tables = json.dumps(data, sort_keys=True, separators=(",", ":")).encode()
-    return Folder(modules, data, {}, {}, _digest([*texts, ("data.json", tables), ("input.schema.json", schema)]))
+    texts = [(name, text.encode()) for name, text in sorted(held.modules.items())]
+    tables = json.dumps(held.data, sort_keys=True, separators=(",", ":")).encode()
+    plan = [(PLAN, held.plan)] if held.plan else []
+    digest = _digest([*texts, *plan, ("data.json", tables), ("input.schema.json", schema)])
+    return Folder(held.modules, held.data, {}, {}, digest, held.plan)
 
 
 def read_folder(folder: Path, schema: bytes = b"") -> Folder:

@@ -11,8 +11,9 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from flyball.rego import ir
-from flyball.rego.aside import aside
 from flyball.rego.builtin import World
+from flyball.rego.bundle import read as unpacked
+from flyball.rego.bundle import unpack
 from flyball.rego.code import Compiled, generate
 from flyball.rego.error import NOWHERE, Fault, Mistake, OverLimit, Refused
 from flyball.rego.front import parse_body, parse_module
@@ -38,21 +39,25 @@ class Policy:
         digest: `sha256:` and the hash of everything that decides what it answers, in hexadecimal digits.
         entrypoints: what it can be asked, as OPA names it: `pkg/rule`. `data.pkg.rule` means the same.
         limits: what one evaluation may cost.
+        program: its plan; None where only its code was handed over (`pack`): then it does not explain itself.
     """
 
-    __slots__ = ("_compiled", "_traced", "digest", "entrypoints", "limits", "program", "strict")
+    __slots__ = ("_traced", "compiled", "digest", "entrypoints", "limits", "program", "strict")
 
-    def __init__(self, program: ir.Program, digest: str, *, strict: bool, limits: Limits) -> None:
-        try:
-            self._compiled = generate(program, strict=strict)
-        except RecursionError:
-            raise Refused([Mistake(NOWHERE, "rego_compile_error", "the policy is nested too deeply")]) from None
+    def __init__(self, program: ir.Program | None, digest: str, *, strict: bool, limits: Limits, compiled: Compiled | None = None) -> None:
+        self.compiled = compiled or _generated(program, strict=strict)
         self._traced: Compiled | None = None  # made when it is first asked for; twice at the same time does no harm
         self.program = program
         self.digest = digest
         self.strict = strict
         self.limits = limits
-        self.entrypoints = tuple(plan.name for plan in program.plans)
+        self.entrypoints = tuple(self.compiled.plans)
+
+    def __del__(self) -> None:
+        """Its functions and the table of their names hold each other: let go of them now, not when garbage is looked for."""
+        for made in (getattr(self, "compiled", None), getattr(self, "_traced", None)):
+            for plan in (made.plans if made else {}).values():
+                plan.__globals__.clear()  # in plain words: a `cast` is gone by the time that Python ends
 
     def eval(
         self,
@@ -76,7 +81,7 @@ class Policy:
         world: World | None = None,
     ) -> list[Value]:
         """Everything that the entrypoint's plan adds to its results: one object per answer of a query."""
-        return self._asked(self._compiled, entrypoint, (input, data), World() if world is None else world, None)
+        return self._asked(self.compiled, entrypoint, (input, data), World() if world is None else world, None)
 
     def explain(
         self,
@@ -87,6 +92,8 @@ class Policy:
     ) -> Trace:
         """The same evaluation with its reasons. A fault that ends it is told, not raised; documents too deep to be told raise OverLimit."""
         if self._traced is None:
+            if self.program is None:
+                raise Fault("a policy that was handed over without its plan does not explain itself")
             self._traced = generate(self.program, strict=self.strict, traced=True)
         world = World() if world is None else world
         told = "" if input is UNDEFINED else _digested(input), _digested(dict(data))
@@ -132,6 +139,13 @@ class Policy:
         finally:
             NOW.meter = outer
         return found
+
+
+def _generated(program: ir.Program | None, *, strict: bool) -> Compiled:
+    try:
+        return generate(program or ir.Program((), ()), strict=strict)
+    except RecursionError:
+        raise Refused([Mistake(NOWHERE, "rego_compile_error", "the policy is nested too deeply")]) from None
 
 
 def answer(results: list[Value], entrypoint: str) -> Value:
@@ -183,7 +197,7 @@ def compile(  # noqa: A001 - it is called as `rego.compile`
     Raises:
         Refused: the set has mistakes; it holds all that were found.
     """
-    with aside(), counted(sum(map(len, modules.values()))):
+    with counted(sum(map(len, modules.values()))):
         parsed = parse(modules)
         named = [_path(one) for one in entrypoints] or every(parsed)
         program = build(parsed, named, schema=schema)
@@ -192,16 +206,31 @@ def compile(  # noqa: A001 - it is called as `rego.compile`
 
 def compile_query(modules: Mapping[str, str], query: str, *, strict: bool = False, limits: Limits = DEFAULT) -> Policy:
     """A query over a set of files, as the entrypoint `eval`: a list with an object of the query's variables for every answer."""
-    with aside(), counted(sum(map(len, modules.values())) + len(query)):
+    with counted(sum(map(len, modules.values())) + len(query)):
         program = build(parse(modules), query=parse_body("query", query))
         return Policy(program, digest(dict(modules), query, strict), strict=strict, limits=limits)
 
 
 def compile_plan(plan: Mapping[str, Any] | bytes, *, strict: bool = False, limits: Limits = DEFAULT) -> Policy:
     """The policy that OPA made into a plan (`opa build -t plan`, plan.json). Raises Refused."""
-    with aside(), counted(len(plan) if isinstance(plan, bytes | str) else MOST):
+    with counted(len(plan) if isinstance(plan, bytes | str) else MOST):
         whole = parsed_plan(plan)
         return Policy(read(whole), digest(whole, strict), strict=strict, limits=limits)
+
+
+def compile_bundle(
+    raw: bytes, *, entrypoints: Iterable[str] = (), strict: bool = False, limits: Limits = DEFAULT
+) -> tuple[Policy, Mapping[str, Any]]:
+    """The policy and the data of a bundle that OPA made (`bundle.tar.gz`): from its plan where it has one, else from its modules.
+
+    `entrypoints` counts for modules only: a plan has its own. Raises Refused.
+    """
+    held = unpacked(unpack(raw))
+    if held.plan:
+        return compile_plan(held.plan, strict=strict, limits=limits), held.data
+    if not held.modules:
+        raise Refused([Mistake(NOWHERE, "rego_load_error", "the bundle holds neither a plan nor a module")])
+    return compile(held.modules, entrypoints=entrypoints, strict=strict, limits=limits), held.data
 
 
 def parse(modules: Mapping[str, str]) -> list[Module]:

@@ -50,13 +50,14 @@ def _place(desk: Desk, folder: Path | None) -> Path:
 def policy_check(desk: Desk, paths: tuple[Path, ...], form: str | None, folder: Path | None, env: str, region: str) -> None:
     """Load policies as the server would, or judge files by their rules about changes.
 
-    Without --input-format PATH is a folder of policies: source, gate, tables, cases. With it each PATH is a file, such as what
-    `terraform show -json` prints; the exit code is 5 where one is denied, else 6 where one needs a person.
+    Without --input-format PATH is a folder of policies (source, gate, tables, cases) or a bundle that OPA made. With it each PATH is a
+    file, such as what `terraform show -json` prints; the exit code is 5 where one is denied, else 6 where one needs a person.
     """
     if form is None:
         if len(paths) > 1:
             raise BadInput("one folder is checked at a time", f"{len(paths)} were named", "name one, or say --input-format to judge files")
-        place = folder_of(desk, paths[0] if paths else folder, "policies")
+        named = paths[0] if paths else folder
+        place = named if named is not None and named.is_file() else folder_of(desk, named, "policies")
         policies = loaded(place, cases=True)
         doc = {"folder": str(place), "rules": policies.count, "digest": policies.folder.digest}
         if not show.dumped(desk, doc):

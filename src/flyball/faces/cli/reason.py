@@ -59,13 +59,15 @@ def json_file(path: Path) -> Any:
 
 @click.command("eval", cls=Cmd)
 @click.argument("query")
-@click.option("--with", "paths", type=click.Path(path_type=Path), multiple=True, metavar="PATH", help="A folder, a .rego or a data file.")
+@click.option(
+    "--with", "paths", type=click.Path(path_type=Path), multiple=True, metavar="PATH", help="A folder, a bundle, a .rego or a data file."
+)
 @click.option("--input", "file", type=click.Path(path_type=Path), metavar="FILE", help="The input, as JSON; - is standard input.")
 def evaluate(query: str, paths: tuple[Path, ...], file: Path | None) -> None:
     """Ask any policies anything and print the answer as JSON.
 
     QUERY is a path such as data.finance.allow, or any line of Rego: then each answer is an object of its variables. Where a path is
-    undefined the exit code is 3.
+    undefined the exit code is 3. A bundle that was built with a plan (`opa build -t plan`) is asked for one of its entrypoints.
     """
     from flyball.backends import policy_study
     from flyball.backends.policy_answer import PolicyError
