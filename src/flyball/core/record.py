@@ -46,10 +46,8 @@ class Record:
         action, facts, policy = deed.action, judged.facts, judged.facts.policy
         spec = facts.spec
         args = wire.plain(action.args)
-        for at in spec.sensitive if spec else ():
-            name = at.removeprefix("/")
-            if name in args:
-                args[name] = commit(self.plugs.clock.salt(), name, args[name])
+        for name in {at.removeprefix("/") for at in spec.sensitive} & set(args) if spec else ():
+            args[name] = commit(self.plugs.clock.salt(), name, args[name])
         return {
             "verdict": judged.decision.verdict.name.lower(),
             "check": judged.decision.check,
