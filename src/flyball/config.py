@@ -172,7 +172,7 @@ class Manifest(Part):
     regions: list[str] = Field(default_factory=list, description="exact names; empty: the regions of its targets")
     ceiling: Zone = Zone.RED
     max_steps: int = Field(40, ge=1, le=500)
-    max_s: float = Field(3600, gt=0)
+    max_s: float = Field(3600, gt=0, description="how long a session may take, waiting for answers included; past it, it is a person's")
     max_fixes: int = Field(4, ge=1)
     budget_micros: int = Field(1_000_000, ge=0)
     enabled: bool = True

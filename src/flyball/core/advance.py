@@ -62,8 +62,9 @@ class Advance:
         if session.current:
             return await self._begun(session)
         steps = steps_of(self.plugs.store, session)
-        if steps and isinstance(steps[-1].answer, Ask) and not steps[-1].reply:
-            return session, Wait(reason="answer")
+        ends = session.opened_at + self.plugs.rules.agents[session.agent].max_s
+        if steps and isinstance(steps[-1].answer, Ask) and not steps[-1].reply and self.plugs.clock.now() < ends:
+            return session, Wait(reason="answer", at=ends)  # a question that nobody answers must not hold its target for ever
         answer = await self._next(session, steps)
         if answer is None:
             return session, await self.carry.abroad_of(session)

@@ -45,9 +45,8 @@ class Record:
         """Give what the log keeps of a decision: what, why, by which rule, on what authority."""
         action, facts, policy = deed.action, judged.facts, judged.facts.policy
         spec = facts.spec
-        args = wire.plain(action.args)
-        for name in {at.removeprefix("/") for at in spec.sensitive} & set(args) if spec else ():
-            args[name] = commit(self.plugs.clock.salt(), name, args[name])
+        hidden, salt = spec.sensitive if spec else (), self.plugs.clock.salt
+        args = {name: commit(salt(), name, one) if f"/{name}" in hidden else one for name, one in wire.plain(action.args).items()}
         return {
             "verdict": judged.decision.verdict.name.lower(),
             "check": judged.decision.check,
