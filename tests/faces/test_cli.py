@@ -440,6 +440,25 @@ def test_freeze_and_thaw_are_seen_and_recorded_by_the_server(server: Running) ->
     assert {"freeze.set", "freeze.thawed", "freeze.lifted"} <= set(names)
 
 
+def test_a_question_is_shown_with_its_options_and_answered(server: Running) -> None:
+    assert server.ask("signals", "send", "--alert", "NeverHeardOf", "--service", "web")[0] == 0
+
+    def asking() -> str:
+        rows = json.loads(server.ask("sessions", "list", "-o", "json")[1])
+        return next((str(one["id"]) for one in rows if one["waiting"] == "answer"), "")
+
+    assert until(lambda: bool(asking()))
+    session = asking()
+    _, out, err = server.ask("sessions", "show", session)
+    assert "asks\tNeverHeardOf on web is new here" in out
+    assert "  - none of these" in out.splitlines()
+    assert f'next: flyball sessions answer {session} "..."' in err
+    assert "who   agent:remediator asks; nobody has answered yet" in server.ask("explain", session)[1]
+    assert server.ask("sessions", "answer", session, "none of these")[0] == 0
+    assert until(lambda: "agent:remediator asked; person:admin answered" in server.ask("explain", session)[1])
+    assert "asks\t" not in server.ask("sessions", "show", session)[1]
+
+
 def test_the_log_verifies_exports_and_proves(server: Running, tmp_path: Path) -> None:
     rc, out, _ = server.ask("audit", "verify")
     assert (rc, out.startswith("ok: ")) == (0, True)
