@@ -67,6 +67,8 @@ class Bench:
         args = self.args
         return {
             "waiting": ("waiting", {"count": args.waiting, "seconds": 8}),
+            "freeze-busy": ("freeze", {"hangs": False, "times": 5}),
+            "freeze-hung": ("freeze", {"hangs": True, "times": 5}),
             "size": ("size", {"entries": args.entries, "turns": 4, "actions": args.actions}),
         }
 

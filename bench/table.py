@@ -87,6 +87,8 @@ NAMES = {
     "http-free": "governed HTTP action, clients together, without policy cost",
     "resume": "approval to resume",
     "resume-free": "approval to resume, without policy cost",
+    "freeze-busy": "flyball freeze to the last deed that began, busy server",
+    "freeze-hung": "flyball freeze to in force, server stopped (SIGSTOP)",
 }
 FIGURES = ("per_s", "p50_ms", "p99_ms", "cpu_ms", "commits")
 HEADS = ("a second", "p50 ms", "p99 ms", "CPU ms", "commits")
@@ -100,6 +102,11 @@ def whole(found: Found, faults: Mapping[str, str], machine: tuple[str, str], ask
         figures(found, NAMES, FIGURES, HEADS),
         *([f"Left out: {'; '.join(f'{name}: {why}' for name, why in faults.items())}."] if faults else []),
         *([_log(size)] if size else []),
+        *(
+            [f"Deeds that began after a freeze was in force, server stopped: {found['freeze-hung'][0]['late']:g}."]
+            if "freeze-hung" in found
+            else []
+        ),
         (
             f"Medians of {asked['rounds']} interleaved rounds, {asked['sessions']} sessions of {asked['actions']} actions each; ratios are "
             "taken within a round.\nWithout policy cost: a policy that answers at once stands in for the engine; all else is the same."

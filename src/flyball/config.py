@@ -6,8 +6,9 @@ An unknown key is an error: a setting that is misspelt must not be a setting tha
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -173,7 +174,7 @@ class Manifest(Part):
     regions: list[str] = Field(default_factory=list, description="exact names; empty: the regions of its targets")
     ceiling: Zone = Zone.RED
     max_steps: int = Field(40, ge=1, le=500)
-    max_s: float = Field(3600, gt=0)
+    max_s: float = Field(3600, gt=0, description="how long a session may take, waiting for answers included; past it, it is a person's")
     max_fixes: int = Field(4, ge=1)
     budget_micros: int = Field(1_000_000, ge=0)
     enabled: bool = True
@@ -321,6 +322,23 @@ class Whole:
             review_s=project.times.review_s,
             undo_keep_s=project.times.undo_keep_s,
         )
+
+
+def overlong(agents: Mapping[str, Agent], catalogue: Mapping[str, Target]) -> list[str]:
+    """Name each command that may take longer than a session of an agent that may run it: its end would come too late to be proven."""
+    limits = {
+        (one.name, command): float(said["timeout_s"])
+        for one in catalogue.values()
+        for command, said in sorted(cast("dict[str, Any]", one.facts.get("commands", {})).items())
+    }
+    return [
+        f"agent {agent.name} has max_s: {agent.max_s:g}, and {command!r} of {target} may take {limit:g} s"
+        for agent in agents.values()
+        if agent.enabled and "command.run" in agent.kinds
+        for (target, command), limit in limits.items()
+        if target in agent.targets or any(target in catalogue[one].depends_on for one in agent.targets)
+        if limit >= agent.max_s
+    ]
 
 
 def _target(one: Service) -> Target:

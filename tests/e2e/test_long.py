@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -160,6 +162,31 @@ def test_a_freeze_ends_it(estate: Estate) -> None:
     doc = estate.ended(action)
     assert (doc["status"], doc["outcome"]["error"]) == ("failed", "wait ended with signal 15")
     assert not estate.processes()
+
+
+@pytest.mark.parametrize("scope", ["all", "target:web", "agent:remediator", "kind:command.run"])
+def test_a_freeze_ends_it_while_the_server_hangs(estate: Estate, scope: str) -> None:
+    action, live = estate.begin(), estate.live
+    os.kill(live.pid, signal.SIGSTOP)
+    other = frozen(live, "target:elsewhere")
+    assert (other["ended"], len(estate.processes()) > 0) == ([], True), "a freeze of something else ended it"
+    began = time.monotonic()
+    said = frozen(live, scope)
+    print(f"{scope}: in force after {said['in_force_after_s']} s, told {time.monotonic() - began:.2f} s after it was asked for")
+    assert (said["ended"], said["not_ended"], said["server"]) == ([action], [], "does not answer")
+    assert not estate.processes()
+    os.kill(live.pid, signal.SIGCONT)
+    doc = estate.ended(action)
+    assert (doc["status"], doc["outcome"]["error"]) == ("failed", "wait ended with signal 15")
+    until(lambda: said["id"] in [one["body"]["id"] for one in live.log() if one["name"] == "freeze.set"], 5, "the freeze in the log")
+
+
+def frozen(live: Live, scope: str) -> dict[str, Any]:
+    """Freeze as a person at the terminal does; an end that never comes fails the test."""
+    argv = [sys.executable, "-m", "flyball", "--project", str(live.folder), "freeze", scope, "--reason", REASON, "-o", "json"]
+    ran = subprocess.run(argv, env=ENV, capture_output=True, text=True, timeout=30, check=True)
+    doc: dict[str, Any] = json.loads(ran.stdout)
+    return doc
 
 
 def test_a_cancel_ends_it(estate: Estate) -> None:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -21,6 +22,7 @@ import yaml
 from flyball import errors
 from flyball.backends.freezer_file import FileFreezer
 from flyball.backends.store.sqlite import SqliteStore
+from flyball.config import Whole, overlong
 from flyball.faces.cli import show
 from flyball.faces.cli.card import card
 from flyball.faces.cli.main import EPILOG, TABLE, cli
@@ -385,6 +387,24 @@ def test_what_init_writes_passes_its_own_checks(project: Path) -> None:
     assert (rc, err.splitlines()[0]) == (7, f"{project} holds a project already")
 
 
+@pytest.mark.parametrize(("max_s", "fits"), [(7200, False), (7201, True)])
+def test_a_command_that_outlasts_its_agents_sessions_is_named(tmp_path: Path, max_s: int, fits: bool) -> None:
+    folder = made(tmp_path / "p")
+    manifest, catalogue = folder / "agents" / "remediator.yaml", folder / "catalogue.yaml"
+    manifest.write_text(manifest.read_text().replace("max_s: 3600", f"max_s: {max_s}"))
+    services = yaml.safe_load(catalogue.read_text())
+    services["services"][0]["commands"] = {"reindex": {"argv": ["/bin/true"], "timeout_s": 7200}}
+    catalogue.write_text(yaml.safe_dump(services))
+    rc, out, err = flyball("doctor", "--project", folder, "-o", "json")
+    said = next(one for one in json.loads(out) if one["check"] == "commands")
+    assert (said["ok"], rc) == (fits, 0 if fits else 1), err
+    fault = "agent remediator has max_s: 7200, and 'reindex' of web may take 7200 s"
+    assert (said["detail"] == fault) is not fits
+    whole = Whole(folder)
+    assert overlong(whole.agents, whole.catalogue) == ([] if fits else [fault])
+    assert overlong({name: replace(one, kinds=("host.read",)) for name, one in whole.agents.items()}, whole.catalogue) == []
+
+
 def test_a_runbook_that_is_wrong_is_named(tmp_path: Path) -> None:
     folder = made(tmp_path / "p")
     (folder / "runbooks" / "disk.yaml").write_text("kind: Runbook\n")
@@ -418,6 +438,25 @@ def test_freeze_and_thaw_are_seen_and_recorded_by_the_server(server: Running) ->
     assert server.ask("thaw", name, "--reason", "it was a false alarm", "--lift")[0] == 0
     names = [one["name"] for one in json.loads(server.ask("audit", "tail", "-n", "200", "-o", "json")[1])]
     assert {"freeze.set", "freeze.thawed", "freeze.lifted"} <= set(names)
+
+
+def test_a_question_is_shown_with_its_options_and_answered(server: Running) -> None:
+    assert server.ask("signals", "send", "--alert", "NeverHeardOf", "--service", "web")[0] == 0
+
+    def asking() -> str:
+        rows = json.loads(server.ask("sessions", "list", "-o", "json")[1])
+        return next((str(one["id"]) for one in rows if one["waiting"] == "answer"), "")
+
+    assert until(lambda: bool(asking()))
+    session = asking()
+    _, out, err = server.ask("sessions", "show", session)
+    assert "asks\tNeverHeardOf on web is new here" in out
+    assert "  - none of these" in out.splitlines()
+    assert f'next: flyball sessions answer {session} "..."' in err
+    assert "who   agent:remediator asks; nobody has answered yet" in server.ask("explain", session)[1]
+    assert server.ask("sessions", "answer", session, "none of these")[0] == 0
+    assert until(lambda: "agent:remediator asked; person:admin answered" in server.ask("explain", session)[1])
+    assert "asks\t" not in server.ask("sessions", "show", session)[1]
 
 
 def test_the_log_verifies_exports_and_proves(server: Running, tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_the_predicted_cost_is_shown(run: Any, tmp_path: Path) -> None:
     assert code == 6
     assert err.splitlines() == [
         f"{tmp_path / 'plan.json'}: scale.jump",
-        "why: aws_autoscaling_group.web goes from 3 to 9 nodes: predicted cost 0.58 EUR an hour more",
+        "why: aws_autoscaling_group.web goes from 3 to 9 nodes: predicted cost 0.58 USD an hour more",
         "next: 1 of sre may approve it",
     ]
 
@@ -157,7 +157,7 @@ def test_a_file_that_cannot_be_read(run: Any, tmp_path: Path, form: str, text: s
 def test_the_policies_of_the_project_judge_its_files(run: Any, tmp_path: Path) -> None:
     project.write(tmp_path / "p")
     data = tmp_path / "p" / "policies" / "data.yaml"
-    data.write_text(data.read_text().replace("dev: other", "dev: prod"))
+    data.write_text(data.read_text().replace("production: [prod,", "production: [dev, prod,"))
     path = plan(tmp_path, GPU)
     assert run("policy", "check", "--project", tmp_path / "p", "--input-format", "terraform", path, "--env", "dev")[0] == 6
     assert run("policy", "check", "--with", SHIPPED, "--input-format", "terraform", path, "--env", "dev")[0] == 5

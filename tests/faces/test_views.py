@@ -188,6 +188,16 @@ async def test_every_answer_of_a_person_is_feedback(desk: Desk) -> None:
     assert [json.loads(line) for line in lines] == rows
 
 
+async def test_an_edit_is_feedback_with_the_arguments_that_were_right(desk: Desk) -> None:
+    browser = await desk.sign_in()
+    said = {"digest": WANTED.digest, "reason": "a soft one is enough here", "args": '{"service": "web", "soft": true}'}
+    assert (await browser.post(f"/approvals/{WANTED.id}/edit", data=said)).status_code == 303
+    row = plain(list(feedback(desk.house.plugs.store)))[0]
+    schema("feedback").validate(row)
+    assert (row["correction"]["verdict"], row["correction"]["args"]) == ("edit", {"service": "web", "soft": True})
+    assert row["context"]["args"] == WANTED.args
+
+
 async def test_shadow_tells_what_only_shadow_stopped_from_what_was_denied(desk: Desk) -> None:
     store = desk.house.plugs.store
     row = store.find("session", SID)

@@ -32,4 +32,5 @@ def test_the_same_deed_again_only_where_that_is_harmless(
 def test_the_pause_grows_and_is_bounded(attempt: int, jitter: float) -> None:
     assert 0 < pause_s(attempt, jitter) <= LONGEST_S
     assert pause_s(attempt, jitter) <= pause_s(attempt + 1, jitter)
+    assert all(pause_s(one, jitter) < pause_s(one + 1, jitter) for one in range(1, ATTEMPTS)), "it grows as long as it is tried again"
     assert pause_s(attempt, 0) <= pause_s(attempt, jitter) <= pause_s(attempt, 1)

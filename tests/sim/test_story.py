@@ -722,6 +722,21 @@ async def test_a_session_that_takes_too_long_is_stopped() -> None:
     assert "3600 s have passed" in world.session().summary
 
 
+async def test_a_question_that_nobody_answers_does_not_hold_its_target_for_ever() -> None:
+    world = build(1, steps(ask()))
+    await world.open()
+    asked = world.session()
+    assert (asked.waiting, asked.wake_at) == ("answer", asked.opened_at + 3_600.0)
+    await world.reboot()  # the end of its time survives the process
+    world.clock.at += 3_601.0
+    await world.run()
+    ended = world.session()
+    assert (ended.phase.value, ended.outcome) == ("closed", "escalated")
+    assert "3600 s have passed" in ended.summary
+    lease = world.store.find("lease", "web")
+    assert lease is None or lease.state != "held"
+
+
 @pytest.mark.parametrize(
     "brain",
     [

@@ -62,8 +62,9 @@ class Advance:
         if session.current:
             return await self._begun(session)
         steps = steps_of(self.plugs.store, session)
-        if steps and isinstance(steps[-1].answer, Ask) and not steps[-1].reply:
-            return session, Wait(reason="answer")
+        ends = session.opened_at + self.plugs.rules.agents[session.agent].max_s
+        if steps and isinstance(steps[-1].answer, Ask) and not steps[-1].reply and self.plugs.clock.now() < ends:
+            return session, Wait(reason="answer", at=ends)  # a question that nobody answers must not hold its target for ever
         answer = await self._next(session, steps)
         if answer is None:
             return session, await self.carry.abroad_of(session)
@@ -110,9 +111,17 @@ class Advance:
         body: dict[str, Json] = {"number": number, "at": self.plugs.clock.now(), "answer": wire.dump(answer), "reply": "", "replied_by": ""}
         put = Put(table="step", id=f"{session.id}.{number}", expect=0, body=body, session=session.id)
         asked = isinstance(answer, Ask)
-        entry = self.sessions.entry(session, "brain.asked" if asked else "brain.proposed", {"step": number, "answer": wire.dump(answer)})
+        entry = self.sessions.entry(session, "brain.asked" if asked else "brain.proposed", {"step": number, "answer": self._said(answer)})
         moved = replace(session, step=number, current=current, plan=plan, phase=Phase.OPEN, waiting="", wake_at=0.0)
         return await self.sessions.save(moved, entry, puts=(put,))
+
+    def _said(self, answer: Answer) -> Doc:
+        """Give an answer for the log: without the arguments of a kind that has sensitive ones; its decision holds them, as digests."""
+        if not isinstance(answer, Propose):
+            return wire.dump(answer)
+        hidden = {name for name, kind in self.plugs.kinds.items() if kind.spec.sensitive}
+        one, *plan = (replace(one, args={}) if one.kind in hidden else one for one in (answer.proposal, *answer.plan))
+        return wire.dump(replace(answer, proposal=one, plan=tuple(plan)))
 
     def _digests(self, session: Session, answer: Propose) -> tuple[Digest, ...]:
         """Give the digests of a plan's steps. A step whose arguments are not exact yet has none: it is not covered by a yes to the plan."""

@@ -52,7 +52,7 @@ def question(action: Action, facts: Facts, session: Session, agent: Agent | None
         "kind": before["kind"] if before else _kind(action, spec),
         "target": {"name": target.name, "env": target.env, "region": target.region, "sensitivity": target.sensitivity, "known": True},
         "call": {
-            "args": _thawed(action.args),
+            "args": {name: item for name, item in _thawed(action.args).items() if f"/{name}" not in spec.sensitive},
             "digest": action.digest,
             "attempt": facts.attempt,
             "confidence": float(action.confidence),

@@ -45,11 +45,8 @@ class Record:
         """Give what the log keeps of a decision: what, why, by which rule, on what authority."""
         action, facts, policy = deed.action, judged.facts, judged.facts.policy
         spec = facts.spec
-        args = wire.plain(action.args)
-        for at in spec.sensitive if spec else ():
-            name = at.removeprefix("/")
-            if name in args:
-                args[name] = commit(self.plugs.clock.salt(), name, args[name])
+        hidden, salt = spec.sensitive if spec else (), self.plugs.clock.salt
+        args = {name: commit(salt(), name, one) if f"/{name}" in hidden else one for name, one in wire.plain(action.args).items()}
         return {
             "verdict": judged.decision.verdict.name.lower(),
             "check": judged.decision.check,

@@ -131,6 +131,11 @@ def _who(doc: Mapping[str, Any], cards: Sequence[Mapping[str, Any]], deeds: Sequ
         return f"agent:{agent} proposed; {'; '.join(votes)}"
     if any(card["state"] == "waiting" for card in cards):
         return f"agent:{agent} proposed; nobody has answered yet"
+    if doc["session"]["waiting"] == "answer":
+        return f"agent:{agent} asks; nobody has answered yet"
+    replied = [str(one["replied_by"]) for one in doc["steps"] if one.get("replied_by")]
+    if replied:
+        return f"agent:{agent} asked; {', '.join(sorted(set(replied)))} answered"
     zones = sorted({str(one["zone"]) for one in deeds})
     return f"agent:{agent}, by itself inside its grant ({', '.join(zones) or 'green'}); nobody was asked"
 

@@ -77,23 +77,7 @@ class Keep:
     async def end(self, name: str) -> None:
         """End a run that goes on; waits until it has. One that ended already is left as it is."""
         self._mine(name)
-        place = self._place(name)
-        with ExitStack() as stack:
-            try:
-                fd = os.pidfd_open(int((place / "began").read_text()))
-            except (OSError, ValueError):
-                return
-            stack.callback(os.close, fd)
-            if _locked(place):  # so the runner lives, and the descriptor is its own
-                loop, gone = asyncio.get_running_loop(), asyncio.Event()
-                loop.add_reader(fd, gone.set)
-                stack.callback(loop.remove_reader, fd)
-                signal.pidfd_send_signal(fd, signal.SIGTERM)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(GRACE_S):
-                        await gone.wait()
-                        while _locked(place):  # noqa: ASYNC110 - a child that it had just forked may hold the lock a moment longer
-                            await asyncio.sleep(LOOK_S)
+        await _end(self._place(name))
 
     def _mine(self, what: str) -> None:
         if not self._held():
@@ -162,6 +146,37 @@ class Keep:
         except BoxRefused:
             return Seen.ABSENT  # the box could not be set up: the program never began
         return replace(ran, signal=signal.SIGTERM.value, timed_out=False) if told["why"] == "asked" else ran
+
+
+def going(folder: Path) -> list[str]:
+    """Name the runs below a folder that go on. Needs no server."""
+    return sorted(one.name for one in folder.glob("*") if _locked(one))
+
+
+async def end_by_hand(folder: Path, name: str) -> bool:
+    """End one of the runs that `going` has named, past the server that began it; says whether it has ended. Raises PermissionError."""
+    await _end(folder / name)
+    return not _locked(folder / name)
+
+
+async def _end(place: Path) -> None:
+    """Ask a run's runner to end it and wait until it has, for `GRACE_S` seconds at most."""
+    with ExitStack() as stack:
+        try:
+            fd = os.pidfd_open(int((place / "began").read_text()))
+        except (OSError, ValueError):
+            return
+        stack.callback(os.close, fd)
+        if _locked(place):  # so the runner lives, and the descriptor is its own
+            loop, gone = asyncio.get_running_loop(), asyncio.Event()
+            loop.add_reader(fd, gone.set)
+            stack.callback(loop.remove_reader, fd)
+            signal.pidfd_send_signal(fd, signal.SIGTERM)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GRACE_S):
+                    await gone.wait()
+                    while _locked(place):  # noqa: ASYNC110 - a child that it had just forked may hold the lock a moment longer
+                        await asyncio.sleep(LOOK_S)
 
 
 def _locked(place: Path) -> bool:

@@ -78,18 +78,18 @@ class Found:
 
 def query(state: Path, sql: str, most: int = 1000) -> Found:
     """Ask one question of the newest committed state. Raises BadInput for what is no single SELECT, is wrong, or takes too long."""
-    with reading(state) as conn:
-        for name, view in VIEWS.items():
-            conn.execute(f"CREATE TEMP VIEW {name} AS {view}")
-        conn.execute("PRAGMA query_only = ON")
-        left = iter(range(STEPS_MOST))
-        conn.set_progress_handler(lambda: next(left, None) is None, 1000)
-        try:
+    try:
+        with reading(state) as conn:
+            for name, view in VIEWS.items():
+                conn.execute(f"CREATE TEMP VIEW {name} AS {view}")
+            conn.execute("PRAGMA query_only = ON")
+            left = iter(range(STEPS_MOST))
+            conn.set_progress_handler(lambda: next(left, None) is None, 1000)
             cursor = conn.execute(sql)
             if cursor.description is None:
                 raise BadInput("that is no question", "only SELECT gives an answer", TABLES)
             rows = cursor.fetchmany(most + 1)
             return Found(tuple(one[0] for one in cursor.description), tuple(rows[:most]), len(rows) > most)
-        except (sqlite3.Error, sqlite3.Warning) as fault:
-            why = "it takes too long" if "interrupted" in str(fault) else str(fault)
-            raise BadInput("the question cannot be answered", why, TABLES) from fault
+    except (sqlite3.Error, sqlite3.Warning) as fault:
+        why = "it takes too long" if "interrupted" in str(fault) else str(fault)
+        raise BadInput("the question cannot be answered", why, TABLES) from fault

@@ -75,7 +75,7 @@ legible if count(manifests) == count(input.call.args.manifests)
 readable if count(planned) == count(input.call.args.plan.resource_changes)
 
 # Production is what the table calls so by name. Where being production is the stricter side, an unknown environment counts as it.
-production if data.environments[input.target.env] == "prod"
+production if input.target.env in data.production
 
 strict if not relaxed
 

@@ -3,8 +3,19 @@ package flyball.change
 
 import rego.v1
 
-# Each thing with each class of GPU that it names. A text counts if it begins with one of the class's names, case aside.
+# Each thing with each class of GPU that it names. A text counts if it begins with one of the class's names, case aside; `other`
+# counts where no class names the thing.
 gpus contains [thing, class] if {
+	some [thing, class] in named
+	class != "other"
+}
+
+gpus contains [thing, "other"] if {
+	some [thing, "other"] in named
+	count([class | some [same, class] in named; same == thing]) == 1
+}
+
+named contains [thing, class] if {
 	some thing in live
 	texts := split(lower(json.marshal(thing.after)), `"`)
 	some class, gpu in data.gpus

@@ -59,7 +59,7 @@ def connect(desk: Desk) -> Api:
 
 
 class Api:
-    """One server with one key. `now` is the server's clock at its last answer, Unix seconds."""
+    """One server with one key. `now` is the server's clock at its last answer, Unix seconds; `patience_s` is how long it may take."""
 
     def __init__(self, url: str, token: str, origin: str, start: str) -> None:
         """Keep the address and the key. Raises BadInput for an address that is none, or a key that no header can carry."""
@@ -70,6 +70,7 @@ class Api:
             raise BadInput(f"the key in {origin} is malformed", "a key is one line of letters, digits and underscores", "copy it again")
         self.url = url.rstrip("/")
         self.now = 0.0
+        self.patience_s = TIMEOUT_S
         self._token, self._origin, self._start = token, origin, start
 
     def get(self, path: str, **query: Any) -> Any:
@@ -87,7 +88,7 @@ class Api:
 
     def call(self, method: str, path: str, body: bytes | None = None) -> Any:
         """Send one call. Gives the parsed JSON, or the text where it is none. Raises UserError."""
-        line, answer = self._send(method, path, body, TIMEOUT_S)
+        line, answer = self._send(method, path, body)
         try:
             raw = answer.read()
         except (OSError, http.client.HTTPException) as fault:
@@ -107,7 +108,7 @@ class Api:
 
     def pointers(self) -> Iterator[int]:
         """Follow the server's events: one log size after another, the first at once. Raises Unreachable when it ends."""
-        line, answer = self._send("GET", "/v1/events", None, TIMEOUT_S)
+        line, answer = self._send("GET", "/v1/events", None)
         try:
             if answer.status != OK:
                 raise self._refused(answer.status, answer.read().decode("utf-8", "replace"), "/v1/events")
@@ -120,14 +121,12 @@ class Api:
             line.close()
         raise Unreachable(f"the server at {self.url} has ended", "the stream of events was closed", self._start)
 
-    def _send(
-        self, method: str, path: str, body: bytes | None, timeout_s: float
-    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+    def _send(self, method: str, path: str, body: bytes | None) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         parts = urlsplit(self.url)
         cls = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
         try:
-            line = cls(parts.hostname or "", parts.port, timeout=timeout_s)
+            line = cls(parts.hostname or "", parts.port, timeout=self.patience_s)
             line.request(method, parts.path + path, body, headers | ({"Content-Type": "application/json"} if body else {}))
             return line, line.getresponse()
         except (OSError, http.client.HTTPException, ValueError) as fault:
@@ -135,7 +134,7 @@ class Api:
 
     def _lost(self, fault: Exception) -> Unreachable:
         if isinstance(fault, TimeoutError):
-            return Unreachable(f"the server at {self.url} did not answer in time", f"{TIMEOUT_S:.0f} s have passed", "flyball doctor")
+            return Unreachable(f"the server at {self.url} did not answer in time", f"{self.patience_s:.0f} s have passed", "flyball doctor")
         if isinstance(fault, socket.gaierror):
             return Unreachable(f"no server answers at {self.url}", "the name of the host is not known", "mend --url or FLYBALL_URL")
         why = fault.strerror if isinstance(fault, OSError) and fault.strerror else f"{type(fault).__name__} {fault}".strip()

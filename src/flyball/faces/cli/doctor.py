@@ -74,7 +74,7 @@ def findings(desk: Desk) -> Iterator[Found]:
         yield Found("project", ok=False, detail=_line(fault), fix=fault.fix)
         return
     yield Found("project", ok=True, detail=f"{len(whole.agents)} agents, {len(whole.catalogue)} services in {desk.project.absolute()}")
-    for look in (_brains, _policy, _runbooks, _state, _disk, _log, _port):
+    for look in (_brains, _commands, _policy, _runbooks, _state, _disk, _log, _port):
         yield _safely(look, whole)
 
 
@@ -124,6 +124,15 @@ def _brains(whole: Whole) -> Found:
     told = {"runbook": "runbook (no model, no key)", "remote": "remote (a caller of the API)"}
     found = [f"{name} by {told.get(agent.brain, agent.brain)}" for name, agent in sorted(whole.agents.items())]
     return Found("brain", ok=bool(found), detail=", ".join(found) or "no agents", fix="flyball init writes one")
+
+
+def _commands(whole: Whole) -> Found:
+    """See whether every long command fits into the sessions of those who may run it."""
+    from flyball.config import overlong
+
+    found = overlong(whole.agents, whole.catalogue)
+    fix = "raise max_s in the agent's manifest, or lower timeout_s in the catalogue"
+    return Found("commands", ok=not found, detail="; ".join(found) or "each fits into a session of its agents", fix=fix)
 
 
 def _policy(whole: Whole) -> Found:

@@ -124,8 +124,10 @@ async def _signal_key(server: Server) -> str:
 
 
 def _warnings(server: Server) -> list[str]:
+    from flyball.config import overlong
+
     plugs = server.house.plugs
-    lines = []
+    lines = [f"warning: {one}: give the agent more" for one in overlong(plugs.rules.agents, plugs.rules.catalogue)]
     if plugs.box.level.value == "none":
         lines.append("warning: no isolation level holds on this machine, so no program will be run: flyball doctor says what is missing")
     if plugs.rules.shadow:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from flyball.model.grant import Freeze
 
 PREFIXES = ("agent:", "target:", "kind:")
+MOST_RUNS = 100_000
+PATIENCE_S = 2.0  # how long a server that hangs is waited for: the freeze is in force already
 COLUMNS: list[show.Column] = [
     ("freeze", "id"),
     ("scope", "scope"),
@@ -70,19 +72,62 @@ def _freeze_here(desk: Desk, scope: str, reason: str, undoing: bool) -> None:
     made = Freeze(id=clock.new_id("f"), scope=scope, reason=reason, by=by, at=clock.now(), undoing=undoing)
     FileFreezer(desk.state).freeze(made)
     took_s = clock.mono() - start
+    if desk.output not in {"json", "yaml"}:
+        click.echo(f"{made.id}\t{made.scope}\tin force after {took_s:.3f} s")
+    ended, faults = _end_runs(desk, made.scope)
     seen = False
     with suppress(UserError):
+        desk.api.patience_s = PATIENCE_S
         seen = any(one["id"] == made.id for one in desk.api.get("/v1/freezes")["freezes"])
-    _told(desk, made, took_s, seen)
+    _told(desk, made, took_s, (seen, ended, faults))
 
 
-def _told(desk: Desk, made: Freeze, took_s: float, seen: bool) -> None:
+def _end_runs(desk: Desk, scope: str) -> tuple[list[str], list[str]]:
+    """End the long commands under a scope: the server does so as well, but it may hang or be down. Gives those that ended, and faults."""
+    import asyncio
+
+    from flyball.backends.sandbox.keep import end_by_hand, going
+
+    folder = desk.state / "runs"
+    ended: list[str] = []
+    faults: list[str] = []
+    try:
+        names = _under(desk, scope, going(folder))
+    except (UserError, OSError) as fault:
+        return [], [f"nobody can tell what goes on under {scope}: {fault}; flyball freeze all ends every command"]
+    for name in names:
+        try:
+            (ended if asyncio.run(end_by_hand(folder, name)) else faults).append(name)
+        except PermissionError:
+            faults.append(f"{name} belongs to another user")
+    return ended, faults
+
+
+def _under(desk: Desk, scope: str, names: list[str]) -> list[str]:
+    """Choose the runs that a scope covers; what an action is for, its row says."""
+    if scope == "all" or not names:
+        return names
+    from flyball.backends.store.query import query
+
+    column, _, value = scope.partition(":")
+    found = query(desk.state, f"SELECT action, {column} FROM calls WHERE status = 'running'", MOST_RUNS)  # noqa: S608 - one of PREFIXES
+    covered = {action for action, said in found.rows if said == value}
+    return [one for one in names if one in covered]
+
+
+def _told(desk: Desk, made: Freeze, took_s: float, seen: tuple[bool, list[str], list[str]]) -> None:
+    """Say what else came of it; `seen` is whether the server answers, which commands were ended, and which could not be."""
+    answers, ended, faults = seen
     doc: dict[str, Any] = {"id": made.id, "scope": made.scope, "reason": made.reason, "by": made.by, "at": made.at, "undoing": made.undoing}
-    if show.dumped(desk, {**doc, "in_force_after_s": round(took_s, 4), "server": "sees it" if seen else "does not answer"}):
+    effect = {"in_force_after_s": round(took_s, 4), "ended": ended, "not_ended": faults}
+    if show.dumped(desk, {**doc, **effect, "server": "sees it" if answers else "does not answer"}):
         return
-    click.echo(f"{made.id}\t{made.scope}\tin force after {took_s:.3f} s")
-    server = "the server sees it" if seen else "no server answers; one that starts on this state obeys it from its first moment"
+    server = "the server sees it" if answers else "no server answers; one that starts on this state obeys it from its first moment"
     show.say(f'{server}\nnext: flyball thaw {made.id} --reason "..." --for 30m')
+    for name in ended:
+        show.say(f"ended {name}")
+    for fault in faults:
+        show.say(f"NOT ended: {fault}")
 
 
 def _list(desk: Desk) -> None:

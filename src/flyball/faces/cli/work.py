@@ -98,6 +98,16 @@ def _session(desk: Desk, doc: dict[str, Any]) -> None:
     for one in doc["approvals"]:
         if one.get("state") == "waiting":
             show.say(f"next: flyball approvals show {one['id']}")
+    if head["waiting"] == "answer":
+        _question(head["id"], doc["steps"][-1]["answer"])
+
+
+def _question(session: str, answer: dict[str, Any]) -> None:
+    """Show what a session asks, and how it is answered."""
+    click.echo(f"asks\t{show.plain(answer['question'])}")
+    for one in answer["options"]:
+        click.echo(f"  - {show.plain(one)}")
+    show.say(f'next: flyball sessions answer {session} "..."')
 
 
 def step_row(deed: dict[str, Any]) -> dict[str, Any]:
