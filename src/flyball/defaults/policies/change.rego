@@ -12,30 +12,36 @@ package flyball.change
 
 import rego.v1
 
-# A thing is what a change touches: at = its name, verbs = what happens to it, before and after = its attributes.
+# A thing is what a change touches: at = its name, verbs = what happens to it, before and after = its attributes, labels = each set of them.
 things := array.concat(array.concat(planned, manifests), [{
 	"at": input.target.name,
 	"type": input.kind.name,
 	"verbs": ["apply"],
-	"labels": object.get(input.call.args, "labels", {}),
+	"labels": labels(input.call.args),
 	"before": {},
 	"after": object.remove(input.call.args, ["plan", "manifests"]),
 }])
 
 planned := [thing |
 	some one in input.call.args.plan.resource_changes
+	before := object.get(one.change, "before", {})
 	after := object.get(one.change, "after", {})
 	thing := {
 		"at": one.address,
 		"type": one.type,
 		"verbs": one.change.actions,
-		"labels": object.union(labels(object.get(one.change, "before", {})), labels(after)),
-		"before": object.get(one.change, "before", {}),
+		"labels": array.concat(labels(before), labels(after)),
+		"before": before,
 		"after": after,
 	}
 ]
 
-labels(attributes) := object.union(object.get(attributes, "tags", {}), object.get(attributes, "labels", {}))
+# Some providers call a list of names `tags`: that is no set of labels.
+labels(attributes) := [held |
+	some name in data.labels
+	held := attributes[name]
+	is_object(held)
+]
 
 manifests := [thing |
 	some one in input.call.args.manifests
@@ -43,7 +49,7 @@ manifests := [thing |
 		"at": sprintf("%s/%s", [one.kind, object.get(one, ["metadata", "name"], "")]),
 		"type": one.kind,
 		"verbs": ["apply"],
-		"labels": object.get(one, ["metadata", "labels"], {}),
+		"labels": labels(object.get(one, "metadata", {})),
 		"before": {},
 		"after": object.get(one, "spec", {}),
 	}

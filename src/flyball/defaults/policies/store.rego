@@ -11,20 +11,36 @@ deny contains [63, "training.encrypted", sprintf("%s holds training data and is 
 }
 
 deny contains [63, "training.encrypted", sprintf("the dataset %s is for training and is not encrypted at rest", [set.name]), 0, "none"] if {
-	some set in input.call.args.datasets
-	set.use == "training"
-	not set.encrypted
+	some set in datasets
+	lower(set.use) == "training"
+	not set.encrypted == true
 }
 
+deny contains [63, "training.unreadable", "`datasets` is no list of things with a name and a use", 0, "none"] if not clear
+
+clear if {
+	is_array(datasets)
+	every set in datasets {
+		is_string(set.name)
+		is_string(set.use)
+	}
+}
+
+datasets := object.get(input.call.args, "datasets", [])
+
+# One label is enough, before or after, however its letters are written: a change does not take away what it is judged by.
 marked(thing, wanted) if {
 	some name, value in wanted
-	thing.labels[name] == value
+	some labels in thing.labels
+	some key, held in labels
+	lower(key) == lower(name)
+	lower(sprintf("%v", [held])) == lower(value)
 }
 
 # The attribute that the table names is set, or another thing of the change encrypts this one.
 encrypted(thing) if {
 	value := thing.after[data.training.stores[thing.type]]
-	not value in ["", false, [], "false"]
+	not lower(sprintf("%v", [value])) in ["", "false", "no", "off", "none", "0", "[]", "{}"]
 }
 
 encrypted(thing) if {
@@ -35,7 +51,8 @@ encrypted(thing) if {
 
 encrypted(thing) if {
 	some other in live
-	other.at == concat(".", [data.training.companions[thing.type], split(thing.at, ".")[1]])
+	other.at == replace(thing.at, concat("", [thing.type, "."]), concat("", [data.training.companions[thing.type], "."]))
+	object.get(other.after, "bucket", "") in ["", object.get(thing.after, "bucket", "")]
 }
 
 deny contains [64, "retrieval.region", sprintf("the dataset %s is not approved for an index in %s", [name, region]), 0, "none"] if {
@@ -68,7 +85,10 @@ protected(thing) if thing.type in data.protected.types
 
 protected(thing) if marked(thing, data.protected.labels)
 
-protected(thing) if thing.before.deletion_protection == true
+protected(thing) if {
+	some name in data.protected.attributes
+	thing.before[name] in [true, "true"]
+}
 
 red contains [21, "delete.quorum", sprintf("%s is deleted", [thing.at]), data.approvals.destructive.quorum, data.approvals.destructive.factor] if {
 	strict
