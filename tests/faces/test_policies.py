@@ -360,9 +360,7 @@ def test_what_is_kept_is_bounded_and_a_torn_line_is_left_out(tmp_path: Path, mon
     assert len(sorted(tmp_path.glob("*.jsonl"))) <= policy_kept.FILES
 
 
-def test_a_file_that_cannot_be_turned_is_no_reason_to_write_into_somebody_else_s(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_cannot_be_turned_is_no_reason_to_write_into_somebody_else_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The number of a closed descriptor soon belongs to another file: the log's own, or a socket."""
     monkeypatch.setattr(policy_kept, "FILE_BYTES", 200)
     folder = tmp_path / "decisions"
