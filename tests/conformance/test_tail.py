@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +24,13 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.folder, self.log = folder, folder / "web.log"
         self.told = config.Tail(name="web", path=str(self.log), match="ERROR", target="web")
-        self.follower = FileTail(self.folder, [self.told], lambda: 12.5)
+        self.seconds = count(12.5)
+        self.follower = FileTail(self.folder, [self.told], lambda: next(self.seconds))
 
     def restarted(self) -> None:
         """A server after one that was killed: that one has saved nothing more."""
         self.follower.close()
-        self.follower = FileTail(self.folder, [self.told], lambda: 12.5)
+        self.follower = FileTail(self.folder, [self.told], lambda: next(self.seconds))
 
     def write(self, text: str) -> None:
         with self.log.open("a") as out:
@@ -114,6 +118,7 @@ def test_a_flood_is_taken_in_pieces_and_counted(desk: Desk) -> None:
     desk.write("ERROR flood\n" * 50_000)
     counts = []
     while found := desk.follower.read():
+        desk.follower.save()
         counts.append(json.loads(found[0])["count"])
         assert len(found[0]) < 4_000
     assert sum(counts) == 50_000
@@ -154,3 +159,62 @@ def test_one_name_stands_for_one_file() -> None:
     one = config.Tail(name="web", path="/w", match="x", target="web")
     with pytest.raises(ValueError, match="the name 'web' stands twice"):
         config.Project(tails=[one, one])
+
+
+def test_what_could_not_be_delivered_is_given_again_until_it_is(desk: Desk) -> None:
+    """A full disk refuses the delivery: the server looks again and has saved nothing."""
+    desk.look()
+    desk.write("ERROR on a full disk\n")
+    first = desk.follower.read()
+    desk.write("ERROR after it\n")
+    assert desk.follower.read() == first != []
+    desk.follower.save()
+    assert desk.look() == ["ERROR after it"]
+
+
+def test_a_pipe_in_a_log_s_place_does_not_hold_the_server_up(desk: Desk) -> None:
+    desk.look()
+    os.mkfifo(desk.log)
+    signal.alarm(20)  # so that a look that waits for a writer fails instead of waiting for ever
+    try:
+        assert desk.look() == []
+    finally:
+        signal.alarm(0)
+    desk.log.unlink()
+    desk.write("ERROR in a file again\n")
+    assert desk.look() == ["ERROR in a file again"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs the right to give files away")
+def test_a_link_leads_only_where_its_owner_may_read(desk: Desk) -> None:
+    """Who may write a log may put a link there; the server would read with its own rights and tell."""
+    desk.look()
+    secret = desk.folder / "shadow"
+    desk.log.symlink_to(secret)
+    os.lchown(desk.log, 12_345, 12_345)
+    secret.write_text("ERROR that is a secret\n")
+    assert desk.look() == []
+    os.chown(secret, 12_345, 12_345)
+    assert desk.look() == ["ERROR that is a secret"]
+    os.chown(secret, 0, 0)
+    os.lchown(desk.log, 0, 0)
+    desk.restarted()
+    desk.write("ERROR by the operator's own link\n")
+    assert desk.look() == ["ERROR by the operator's own link"]
+
+
+def test_the_last_line_of_a_rotated_file_needs_no_end(desk: Desk) -> None:
+    desk.look()
+    desk.write("ERROR the last words")
+    assert desk.look() == []
+    desk.log.rename(desk.log.with_suffix(".1"))
+    desk.write("ERROR first of the new\n")
+    assert desk.look() == ["ERROR the last words", "ERROR first of the new"]
+
+
+def test_the_end_of_a_long_line_is_looked_at_too(desk: Desk) -> None:
+    desk.look()
+    desk.write("x" * (2 * LINE_MAX) + " ERROR at the end\n")
+    assert desk.look() == [" ERROR at the end"]
+    desk.write("é" * LINE_MAX + "ERROR\n")
+    assert len(desk.look()) == 1

@@ -231,6 +231,43 @@ async def test_an_action_whose_caller_is_gone_is_settled(world: World, monkeypat
     assert (await world.act("again")).status is Status.DONE
 
 
+async def slowly(world: World) -> asyncio.Task[Deed]:
+    """An action of an agent elsewhere, in the middle of its effect: it goes on when `go` is there."""
+    targets = world.live.folder.parent / "targets"
+    program, home = targets / "count.sh", targets / "unit0"
+    waits = 'if [ "$2" = restart ]; then : > "$1/begun"; until [ -e "$1/go" ]; do sleep 0.05; done; fi\n'
+    program.write_text(waits + program.read_text())
+    caller = asyncio.create_task(world.act("slow"))
+    await world.until((home / "begun").exists)
+    return caller
+
+
+async def test_what_a_caller_is_still_doing_is_not_looked_at_when_its_session_is_cancelled(world: World) -> None:
+    """A look in the middle would find that it did not happen, and write that down, and then it happens."""
+    caller = await slowly(world)
+    await world.steer("cancel", REASON)
+    await world.server.house.advance(world.session)
+    assert world.status("slow") == "running"
+    (world.live.folder.parent / "targets" / "unit0" / "go").touch()
+    await refused(caller, Moved, "was taken over")
+    await world.until(lambda: world.status("slow") == "done")
+    assert world.restarts() == 1
+
+
+async def test_what_a_caller_is_still_doing_is_settled_after_its_session_has_ended(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = world.server.house
+    caller = await slowly(world)
+    epoch = world.here.epoch
+    monkeypatch.setitem(house.plugs.rules.agents, "outside", replace(house.plugs.rules.agents["outside"], max_s=0.0))
+    await house.advance(world.session)
+    assert (world.here.phase, world.status("slow")) == ("closed", "running")
+    assert world.here.epoch > epoch  # an intent that was on its way is refused: nobody would free what it leases
+    (world.live.folder.parent / "targets" / "unit0" / "go").touch()
+    await refused(caller, Moved, "was taken over")
+    await world.until(lambda: world.status("slow") == "done")
+    assert world.restarts() == 1
+
+
 async def test_what_was_left_open_is_settled_by_whoever_takes_the_session_over(world: World) -> None:
     house = world.server.house
     assert (await world.act("first")).status is Status.DONE

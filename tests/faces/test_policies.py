@@ -385,3 +385,21 @@ def test_what_is_kept_is_bounded_and_a_torn_line_is_left_out(tmp_path: Path, mon
     again.close()
     assert [one["decision_id"] for one in policy_kept.read(tmp_path)][-1] == "201"
     assert len(sorted(tmp_path.glob("*.jsonl"))) <= policy_kept.FILES
+
+
+def test_a_file_that_cannot_be_turned_is_no_reason_to_write_into_somebody_else_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number of a closed descriptor soon belongs to another file: the log's own, or a socket."""
+    monkeypatch.setattr(policy_kept, "FILE_BYTES", 200)
+    folder = tmp_path / "decisions"
+    kept = policy_kept.Kept(folder)
+    kept.write(event(decision_id="1"))
+    folder.rename(tmp_path / "gone")  # as a disk without room for one more file: nothing can be opened there
+    kept.write(event(decision_id="2"))
+    with (tmp_path / "other").open("wb", buffering=0) as other:
+        kept.write(event(decision_id="3"))
+        other.write(b"mine")
+    assert (tmp_path / "other").read_bytes() == b"mine"
+    (tmp_path / "gone").rename(folder)
+    kept.write(event(decision_id="4"))
+    kept.close()
+    assert "4" in [one["decision_id"] for one in policy_kept.read(folder)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import orjson
@@ -12,6 +12,7 @@ from flyball import wire
 from flyball.errors import BadInput, NotReady
 from flyball.model.grant import Freeze
 
+MOST_TEXT = 2_000  # characters of a reason: it goes into entries of the log that have no room for more
 Mark = tuple[tuple[str, int, int], ...]
 
 
@@ -43,7 +44,12 @@ class FileFreezer:
 
     @staticmethod
     def _read(path: Path) -> Freeze:
-        return wire.parse(Freeze, orjson.loads(path.read_bytes()))
+        """Read one that anybody may have written. Raises BadInput for a scope that would stop nothing."""
+        found = wire.parse(Freeze, orjson.loads(path.read_bytes()))
+        sort, _, name = found.scope.partition(":")
+        if found.scope != "all" and (sort not in ("agent", "target", "kind") or not 0 < len(name) <= MOST_TEXT):
+            raise BadInput(f"{path} freezes nothing", "a scope is all, agent:NAME, target:NAME or kind:NAME", "mend or remove the file")
+        return replace(found, **{name: getattr(found, name)[:MOST_TEXT] for name in ("reason", "by", "thawed_by", "thaw_reason")})
 
     def freeze(self, freeze: Freeze) -> None:
         """Write one; durable on return."""

@@ -63,11 +63,12 @@ class Kept:
             self._size += os.write(self._fd, line)
 
     def _turn(self) -> None:
-        os.close(self._fd)
+        full = self._fd
         self._number += 1
         for old in sorted(self._folder.glob("*.jsonl"))[: -(FILES - 1)]:
             old.unlink(missing_ok=True)
-        self._open()
+        self._open()  # before the full one is closed: where this fails, the number still is ours
+        os.close(full)
 
     def close(self) -> None:
         """Let go of the file; twice is once."""

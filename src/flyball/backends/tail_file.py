@@ -3,12 +3,16 @@
 What was there before a file was first followed is history and not looked at. The place in each file is kept in `<state>/tails.json`,
 written after what was found is durable in the inbox; a crash in between reads the same lines again, and the inbox knows them by
 their digest or counts a repeat.
+
+Whoever writes a log is not trusted with more than its lines: what is no regular file is not read, and a link only where its owner could
+have read the file.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +46,7 @@ class FileTail:
     def __init__(self, state: Path, tails: Iterable[Any], now: Callable[[], float]) -> None:
         """Take up where the last server left off. `tails` are `config.Tail`; `now` gives Unix seconds."""
         self._kept, self._now = state / "tails.json", now
+        self._found: list[bytes] = []  # not delivered yet
         self._files = [
             Followed(one.name, Path(one.path), re.compile(one.match), {"target": one.target, "alert": one.alert, "agent": one.agent})
             for one in tails
@@ -56,11 +61,17 @@ class FileTail:
                 one.inode, one.offset, one.known = int(place[1]), int(place[2]), True
 
     def read(self) -> list[bytes]:
-        """Look at every file once. Gives one delivery for each that had matching lines; a file that cannot be read is looked at again."""
-        return [found for one in self._files if (found := self._look(one))]
+        """Look at every file once. Gives one delivery for each that had matching lines; a file that cannot be read is looked at again.
+
+        What it gave is given again, and nothing else, until `save` is called: a full disk may have refused it.
+        """
+        if not self._found:
+            self._found = [found for one in self._files if (found := self._look(one))]
+        return list(self._found)
 
     def save(self) -> None:
         """Keep the places. Call it when what `read` gave is durable. Raises OSError."""
+        self._found = []
         places = {one.name: [str(one.path), one.inode, one.offset - len(one.rest)] for one in self._files if one.known}
         text = orjson.dumps(places)
         if not places or (self._kept.exists() and self._kept.read_bytes() == text):
@@ -72,9 +83,7 @@ class FileTail:
     def close(self) -> None:
         """Let go of the files."""
         for one in self._files:
-            if one.held is not None:
-                one.held.close()
-                one.held = None
+            _let_go(one)
 
     def _look(self, one: Followed) -> bytes:
         start, found = one.offset - len(one.rest), list[str]()
@@ -83,10 +92,11 @@ class FileTail:
                 return b""
             start = one.offset - len(one.rest)
             found = self._lines(one)
+            last = one.rest
             if self._moved(one) and self._open(one):  # the old file is read to its end: go on with the new one
-                found += self._lines(one)
+                found += [*_matching(one, [last]), *self._lines(one)]
         except OSError:
-            one.held = None
+            _let_go(one)
         if not found:
             return b""
         return orjson.dumps(
@@ -105,7 +115,7 @@ class FileTail:
     def _open(self, one: Followed) -> bool:
         """Open the file by its name; True if it is there. The first time ever it is followed from its end."""
         try:
-            held = one.path.open("rb")
+            held = _plain(one.path)
         except FileNotFoundError:
             one.known = True  # it will be new when it comes
             return False
@@ -130,8 +140,7 @@ class FileTail:
         *whole, one.rest = (one.rest + fresh).split(b"\n")
         while len(one.rest) > LINE_MAX:
             whole, one.rest = [*whole, one.rest[:LINE_MAX]], one.rest[LINE_MAX:]
-        texts = (line[:LINE_MAX].decode(errors="replace").rstrip("\r") for line in whole)
-        return [text for text in texts if one.match.search(text)]
+        return _matching(one, whole)
 
     def _moved(self, one: Followed) -> bool:
         """Whether the name now stands for another file and the old one has nothing left."""
@@ -141,3 +150,31 @@ class FileTail:
             return one.path.stat().st_ino != one.inode
         except FileNotFoundError:
             return False
+
+
+def _matching(one: Followed, lines: Iterable[bytes]) -> list[str]:
+    """Give the matching ones of some lines, in pieces where they are long."""
+    pieces = (line[at : at + LINE_MAX] for line in lines for at in range(0, len(line) or 1, LINE_MAX))
+    texts = (piece.decode(errors="replace").rstrip("\r") for piece in pieces)
+    return [text for text in texts if one.match.search(text)]
+
+
+def _let_go(one: Followed) -> None:
+    """Close a file; what was read of a line that has no end yet is read again."""
+    if one.held is not None:
+        one.held.close()
+    one.held, one.offset, one.rest = None, one.offset - len(one.rest), b""
+
+
+def _plain(path: Path) -> BinaryIO:
+    """Open a regular file without waiting for anybody. Raises OSError for anything else, and for a link by somebody who may not read it."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        seen, there = os.fstat(fd), path.lstat()  # in this order: what is put there in between is not believed
+        led = stat.S_ISLNK(there.st_mode) and there.st_uid in (0, os.geteuid(), seen.st_uid)
+        if not stat.S_ISREG(seen.st_mode) or not (led or os.path.samestat(seen, there)):
+            raise PermissionError(f"{path} is no plain file")
+        return os.fdopen(fd, "rb")
+    except OSError:
+        os.close(fd)
+        raise

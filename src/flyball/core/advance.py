@@ -172,10 +172,9 @@ class Advance:
             outcome = "unproven"
         if session.shadow or self.plugs.rules.shadow:
             outcome = "shadow"
-        now = self.plugs.clock.now()
-        closed = replace(
-            session, phase=Phase.CLOSED, outcome=outcome, summary=finish.summary, closed_at=now, current="", waiting="", wake_at=0.0
-        )
+        now, ended = self.plugs.clock.now(), replace(session, phase=Phase.CLOSED, current="", waiting="", wake_at=0.0)
+        # A new epoch: an intent of a caller elsewhere that is on its way would take leases that nobody frees any more.
+        closed = replace(ended, outcome=outcome, summary=finish.summary, closed_at=now, epoch=session.epoch + 1)
         body: dict[str, Json] = {
             "outcome": outcome,
             "claimed": finish.outcome,

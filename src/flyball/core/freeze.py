@@ -14,6 +14,7 @@ from flyball.model.log import Change, Entry, Put
 from flyball.ports import Plugs
 
 SCOPES = ("agent:", "target:", "kind:")
+MOST_SCOPE = 300  # characters: it goes into entries of the log
 
 
 class Switch:
@@ -26,10 +27,8 @@ class Switch:
     async def freeze(self, who: Who, scope: str, reason: str, *, undoing: bool = False) -> Freeze:
         """Stop doing (and undoing) in a scope at once: the file is written first, the record second."""
         who.needs("operate")
-        if scope != "all" and not any(scope.startswith(one) and len(scope) > len(one) for one in SCOPES):
-            raise BadInput(
-                f"{scope!r} is no scope", "a scope is all, agent:NAME, target:NAME or kind:NAME", "flyball freeze all --reason ..."
-            )
+        if scope != "all" and not any(scope.startswith(one) and len(one) < len(scope) <= MOST_SCOPE for one in SCOPES):
+            raise BadInput("that is no scope", "a scope is all, agent:NAME, target:NAME or kind:NAME", "flyball freeze all --reason ...")
         if not reason.strip():
             raise BadInput("a reason is missing", "it is shown to everybody whose work stops", "add --reason")
         freeze = Freeze(

@@ -43,9 +43,9 @@ class House:
         self.recover = Recover(self.attempt)
         self.unwind = Unwind(self.attempt)
         self.door.attempt, self.door.approvals, self.attempt.recover = self.attempt, self.approvals, self.recover
-        self.stray = Stray(self.door, self.approvals, self.recover, self.unwind)
         self.sessions = Sessions(self.door)
         self.carry = Carry(self.sessions, self.approvals, self.recover, self.unwind)
+        self.stray = Stray(self.carry)
         self.loop = Advance(self.sessions, self.carry)
         self.remote = Remote(self.sessions, self.carry)
         self.inbox = Inbox(self.sessions)

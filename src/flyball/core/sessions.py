@@ -15,7 +15,7 @@ from flyball.model.grant import OBSERVER, Agent, Grant
 from flyball.model.ids import Digest, Doc
 from flyball.model.log import Change, Entry, Put
 from flyball.model.provenance import Integrity
-from flyball.model.session import Session
+from flyball.model.session import Phase, Session
 from flyball.rules.provenance import Words
 
 SCOPES = ("act",)
@@ -35,8 +35,8 @@ class Sessions:
         return self.keys.known(Session, "session", name)
 
     async def save(self, session: Session, *entries: Entry, puts: tuple[Put, ...] = ()) -> Session:
-        """Write the session's row with entries, fenced by its epoch."""
-        change = Change(entries=entries, puts=(row_of(session), *puts), fence=(session.id, session.epoch))
+        """Write the session's row with entries, fenced by its epoch; one that closes begins a new one."""
+        change = Change(entries=entries, puts=(row_of(session), *puts), fence=(session.id, session.epoch - (session.phase is Phase.CLOSED)))
         await self.plugs.store.commit(change)
         return replace(session, version=session.version + 1)
 

@@ -9,11 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flyball import wire
-from flyball.core.approvals import Approvals
-from flyball.core.door import Door
+from flyball.core.carry import Carry
 from flyball.core.keys import Who
-from flyball.core.recover import Recover
-from flyball.core.unwind import Unwind
 from flyball.core.visit import Visit
 from flyball.model.action import Deed, Status
 from flyball.model.approval import ApprovalState
@@ -33,10 +30,10 @@ MOST = 100_000
 class Stray:
     """Ends what was left behind."""
 
-    def __init__(self, door: Door, approvals: Approvals, recover: Recover, unwind: Unwind) -> None:
+    def __init__(self, carry: Carry) -> None:
         """Keep the parts behind the door."""
-        self.door, self.plugs = door, door.plugs
-        self.approvals, self.recover, self.unwind = approvals, recover, unwind
+        self.carry, self.door, self.plugs = carry, carry.door, carry.plugs
+        self.approvals, self.recover, self.unwind = carry.approvals, carry.recover, carry.unwind
 
     async def sweep(self) -> None:
         """End every stray there is. Called once at start, before any session is advanced."""
@@ -49,7 +46,7 @@ class Stray:
         found = self.plugs.store.find("session", name)
         if found is not None and found.state == Phase.CLOSED:
             for row in self.plugs.store.rows("action", session=name, limit=MOST):
-                if row.state in (*BEGUN, *WAITING):
+                if row.state in (*BEGUN, *WAITING) and row.id not in self.carry.abroad:  # in the middle of its effect a look tells nothing
                     await self._end(row)
 
     async def _end(self, row: Row) -> None:

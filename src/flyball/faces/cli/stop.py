@@ -46,18 +46,22 @@ def freeze(desk: Desk, scope: str, reason: str | None, undoing: bool) -> None:
     if scope == "list":
         _list(desk)
         return
-    if scope != "all" and not any(scope.startswith(one) and len(scope) > len(one) for one in PREFIXES):
+    known = scope == "all" or any(scope.startswith(one) and len(scope) > len(one) for one in PREFIXES)
+    if not known or not scope.isprintable():
         raise BadInput(
             f"{scope!r} is no scope", "a scope is all, agent:NAME, target:NAME or kind:NAME", 'flyball freeze all --reason "..."'
         )
-    if not (reason or "").strip():
+    reason = (
+        os.fsencode(reason or "").decode(errors="replace").strip()
+    )  # a terminal of another character set must not keep it from freezing
+    if not reason:
         raise BadInput("a reason is missing", "it is shown to everybody whose work stops", 'add --reason "..."')
     if desk.url or desk.settings.url:
         doc = desk.api.post("/v1/freezes", {"scope": scope, "reason": reason, "undoing": undoing})
         if not show.dumped(desk, doc):
             click.echo(f"{doc['id']}\t{doc['scope']}\tin force")
         return
-    _freeze_here(desk, scope, str(reason).strip(), undoing)
+    _freeze_here(desk, scope, reason, undoing)
 
 
 def _freeze_here(desk: Desk, scope: str, reason: str, undoing: bool) -> None:
@@ -68,8 +72,7 @@ def _freeze_here(desk: Desk, scope: str, reason: str, undoing: bool) -> None:
 
     clock = SystemClock()
     start = clock.mono()
-    by = f"terminal:{pwd.getpwuid(os.getuid()).pw_name}"
-    made = Freeze(id=clock.new_id("f"), scope=scope, reason=reason, by=by, at=clock.now(), undoing=undoing)
+    made = Freeze(id=clock.new_id("f"), scope=scope, reason=reason, by=f"terminal:{_account()}", at=clock.now(), undoing=undoing)
     FileFreezer(desk.state).freeze(made)
     took_s = clock.mono() - start
     if desk.output not in {"json", "yaml"}:
@@ -80,6 +83,13 @@ def _freeze_here(desk: Desk, scope: str, reason: str, undoing: bool) -> None:
         desk.api.patience_s = PATIENCE_S
         seen = any(one["id"] == made.id for one in desk.api.get("/v1/freezes")["freezes"])
     _told(desk, made, took_s, (seen, ended, faults))
+
+
+def _account() -> str:
+    """Give the name of this user, or the number of one that has no name, as in many containers."""
+    with suppress(KeyError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    return str(os.getuid())
 
 
 def _end_runs(desk: Desk, scope: str) -> tuple[list[str], list[str]]:
