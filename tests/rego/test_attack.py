@@ -177,10 +177,10 @@ COMPILED: dict[str, str] = {
     "a long reference of names": f"p := input{'.a' * 50_000}",
     "references that need each other": f"p := [{', '.join(f'input[x{i}][a[x{i + 1}]]' for i in N)}]\na := {{}}",
     "references through all rules": "\n".join([*(f"r{i} := {i}" for i in range(500)), *(f"p contains data.t[x{i}]" for i in range(500))]),
-    "a world for every line": body(f"data.t.r0 with data.t.z{i} as 1" for i in N)
+    "a world for every line": body(f"data.t.r0 with data.t.z{i} as 1" for i in range(100))
     + "\n"
-    + "\n".join(f"z{i} := {i}\nr{i} := [z{i}, r{i + 1}]" for i in N)
-    + "\nr400 := 1",
+    + "\n".join(f"z{i} := {i}\nr{i} := [z{i}, r{i + 1}]" for i in range(100))
+    + "\nr100 := 1",
     "two worlds for every rule": "\n".join(
         f"z{i} := 1\nr{i} := [r{i + 1}, x] if {{ x := r{i + 1} with data.t.z{i} as 2 }}" for i in range(40)
     )
