@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -288,3 +289,13 @@ async def test_a_remote_session_ends_with_its_time(world: World, monkeypatch: py
     world.server.engine.wake(world.session)
     await world.until(lambda: world.here.phase == "closed")
     assert world.here.outcome == "escalated"
+
+
+async def test_a_signal_whose_name_is_too_large_for_the_log_holds_no_other_up(world: World) -> None:
+    inbox, rows = world.server.house.inbox, world.server.store.rows
+    alert = {"status": "firing", "labels": {"alertname": "Down"}, "fingerprint": "f" * 200_000}
+    await inbox.accept("alertmanager", json.dumps({"version": "4", "alerts": [alert]}).encode(), {}, world.admin)
+    await world.until(lambda: rows("signal", state="dead") or rows("signal", state="unrouted"))
+    await inbox.accept("spec", spec("more", "unit1", agent="outside"), {}, world.admin)
+    await world.until(lambda: "unit1" in [one.body["target"] for one in rows("session")])
+    assert world.server.engine.faults == 0

@@ -29,6 +29,7 @@ MOST_BYTES = 1_048_576
 TRIES = 3
 AT_ONCE = 1000
 AGAIN_S = 1.0
+MOST_NAME = 500  # characters of a signal's name in the entry that says what is wrong with it: it comes from outside
 KEPT_HEADERS = ("content-type", "user-agent", "x-request-id")
 
 
@@ -156,7 +157,7 @@ class Inbox:
         for row in self.plugs.store.rows("signal", state="waiting", limit=100_000):
             _, fault = await guard(self._place(row), 30.0)
             if fault:
-                entry = Entry(name="signal.dead", who="service:inbox", body={"signal": row.id, "why": fault})
+                entry = Entry(name="signal.dead", who="service:inbox", body={"signal": row.id[:MOST_NAME], "why": fault})
                 put = Put(table="signal", id=row.id, expect=row.version, body=row.body, state="dead")
                 await self.plugs.store.commit(Change(entries=(entry,), puts=(put,)))
 
@@ -189,9 +190,8 @@ class Inbox:
         return agent if agent and agent.enabled else None
 
     async def _unrouted(self, row: Row, signal: Signal) -> None:
-        entry = Entry(
-            name="signal.unrouted", who=f"service:{signal.source}", body={"signal": row.id, "why": "no enabled agent is routed to it"}
-        )
+        body = {"signal": row.id[:MOST_NAME], "why": "no enabled agent is routed to it"}
+        entry = Entry(name="signal.unrouted", who=f"service:{signal.source}", body=body)
         put = Put(table="signal", id=row.id, expect=row.version, body=row.body, state="unrouted")
         await self.plugs.store.commit(Change(entries=(entry,), puts=(put,)))
 
