@@ -32,7 +32,7 @@ ROUNDS = {
     "by-hand": {"engine": "by-hand", "questions": 1_000, "turns": 3},
     "regorus": {"engine": "regorus", "questions": 300, "turns": 1},
     "regopy": {"engine": "regopy", "questions": 100, "turns": 1},
-    "native-10": {"engine": "native", "agents": 10, "grants": 100, "questions": 1_000, "turns": 2},
+    "native-10": {"engine": "native", "agents": 1, "grants": 10, "questions": 1_000, "turns": 2},
     "native-100000": {"engine": "native", "agents": 10_000, "grants": 100_000, "questions": 1_000, "turns": 2},
     "native-flat": {"engine": "native", "flat": True, "questions": 50, "turns": 1},
     "regorus-flat": {"engine": "regorus", "flat": True, "questions": 20, "turns": 1},
@@ -44,7 +44,7 @@ NAMES = {
     "by-hand": "about twenty of the rules, by hand in Python",
     "regorus": "regorus 0.2.8 (wheel opa-eval)",
     "regopy": "rego-cpp (wheel regopy), prepared bundle",
-    "native-10": "this engine, 100 grants",
+    "native-10": "this engine, 10 grants",
     "native-100000": "this engine, 100,000 grants",
     "native-flat": "this engine, 10,000 grants as one array",
     "regorus-flat": "regorus, 10,000 grants as one array",
@@ -100,7 +100,7 @@ GOALS = (
         most=5,
         unit=" ms",
     ),
-    Goal(what="100,000 grants against 100, looked up by agent", rows=("native-100000", "native-10"), figure=_p50, most=2),
+    Goal(what="100,000 grants against 10, looked up by agent", rows=("native-100000", "native-10"), figure=_p50, most=2),
 )
 WITHOUT_GOAL = (
     Goal(what="CPU of a decision against the same by hand", rows=("native", "by-hand"), figure=_p50),
