@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib
+import os
 import pkgutil
 import signal
+import stat
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,6 +41,7 @@ from flyball.brains.runbook import RunbookBrain
 from flyball.brains.runbook import load as load_runbooks
 from flyball.config import Sealing, Whole
 from flyball.core.house import House
+from flyball.core.inbox import MOST_BYTES
 from flyball.core.keys import Who
 from flyball.errors import BadInput, NotReady, StoreError, TooLarge, UserError
 from flyball.faces.http import web
@@ -148,7 +151,7 @@ class Server:
             return
         for path in sorted((self.whole.folder / self.whole.project.drop).glob("*.yaml")):
             try:
-                await self._deliver("spec", path.read_bytes())
+                await self._deliver("spec", _dropped_in(path))
                 path.unlink()
             except (OSError, TooLarge) as fault:  # one that cannot be taken is put aside, and the next one is looked at
                 log.warning("spec not taken", path=str(path), fault=str(fault))
@@ -173,6 +176,18 @@ class Server:
         self.shelf.close()
         self.tail.close()
         self.store.close()
+
+
+def _dropped_in(path: Path) -> bytes:
+    """Read a regular file, and no more of it than is taken: a pipe would hold the server up, a link lead it elsewhere. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise PermissionError(f"{path} is no plain file")
+        with open(fd, "rb", closefd=False) as dropped:
+            return dropped.read(MOST_BYTES + 1)
+    finally:
+        os.close(fd)
 
 
 async def build(folder: Path, *, takeover: bool = False, accept: tuple[str, ...] = ()) -> Server:

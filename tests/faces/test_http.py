@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import httpx
 import pytest
 
 from flyball import compose, project
-from flyball.faces.http.guard import MOST_BODY
+from flyball.faces.http.guard import COOKIE, MOST_BODY
 from flyball.faces.http.work import act_at_once, decoded
 
 REASON = "a test says so"
@@ -174,3 +176,32 @@ async def test_output_is_read_with_a_key_that_may_read(desk: Desk) -> None:
     made = (await desk.call("POST", "/v1/keys", json={"principal": "person:emma", "scopes": ["approve"], "ttl_s": 60})).json()
     assert (await desk.call("GET", "/v1/actions/s-1.1/output", key=made["key"])).status_code == 403
     assert (await desk.call("GET", "/v1/actions/s-1.1/output")).status_code == 404
+
+
+async def test_a_cookie_beside_another_sort_of_authorization_is_still_a_cookie(desk: Desk) -> None:
+    """A page of somebody else's may make a browser send both; only our own pages may change anything by a cookie."""
+    headers = {"authorization": "Basic eDp4", "cookie": f"{COOKIE}={desk.key}"}
+    said = {"scope": "all", "reason": REASON}
+    assert (await desk.client.post("/v1/freezes", json=said, headers=headers)).status_code == 401
+    assert (await desk.client.post("/v1/freezes", json=said, headers={**headers, "origin": "http://flyball"})).status_code == 200
+
+
+async def test_an_entry_that_no_log_can_have_is_not_there(desk: Desk) -> None:
+    for index in (10**30, -(10**30)):
+        assert (await desk.call("GET", f"/v1/log/entry/{index}")).status_code == 404
+
+
+async def test_what_is_dropped_and_no_plain_file_is_put_aside(desk: Desk) -> None:
+    """A pipe would hold the server up, a link would show what only the server may read."""
+    folder = desk.server.whole.folder / desk.server.whole.project.drop
+    folder.mkdir(exist_ok=True)
+    os.mkfifo(folder / "pipe.yaml")
+    (folder / "secret").write_text("the key")
+    (folder / "link.yaml").symlink_to(folder / "secret")
+    signal.alarm(20)  # so that a look that waits for a writer fails instead of waiting for ever
+    try:
+        await desk.server._dropped()
+    finally:
+        signal.alarm(0)
+    assert sorted(one.name for one in folder.iterdir() if one.suffix == ".refused") == ["link.refused", "pipe.refused"]
+    assert desk.server.store.count("inbox", "new") == 0

@@ -73,3 +73,16 @@ def test_a_statement_without_an_answer_is_no_question(state: Path) -> None:
         query(state, "PRAGMA query_only = OFF")
     with pytest.raises(NotFound):
         query(state / "nowhere", "SELECT 1")
+
+
+def test_a_question_makes_no_file(state: Path, tmp_path: Path) -> None:
+    for sql in (
+        f"ATTACH '{tmp_path}/new.db' AS new",
+        f"ATTACH 'file:{tmp_path}/new.db?mode=rwc' AS new",
+        f"VACUUM INTO '{tmp_path}/new.db'",
+    ):
+        with pytest.raises(BadInput):
+            query(state, sql)
+    assert not (tmp_path / "new.db").exists()
+    with pytest.raises(BadInput):
+        query(state, "SELECT '\udcff'")  # what a terminal of another character set sends

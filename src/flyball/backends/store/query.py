@@ -83,6 +83,7 @@ def query(state: Path, sql: str, most: int = 1000) -> Found:
             for name, view in VIEWS.items():
                 conn.execute(f"CREATE TEMP VIEW {name} AS {view}")
             conn.execute("PRAGMA query_only = ON")
+            conn.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)  # attaching a file that is not there would make it
             left = iter(range(STEPS_MOST))
             conn.set_progress_handler(lambda: next(left, None) is None, 1000)
             cursor = conn.execute(sql)
@@ -90,6 +91,6 @@ def query(state: Path, sql: str, most: int = 1000) -> Found:
                 raise BadInput("that is no question", "only SELECT gives an answer", TABLES)
             rows = cursor.fetchmany(most + 1)
             return Found(tuple(one[0] for one in cursor.description), tuple(rows[:most]), len(rows) > most)
-    except (sqlite3.Error, sqlite3.Warning) as fault:
+    except (sqlite3.Error, sqlite3.Warning, UnicodeEncodeError) as fault:
         why = "it takes too long" if "interrupted" in str(fault) else str(fault)
         raise BadInput("the question cannot be answered", why, TABLES) from fault

@@ -39,7 +39,8 @@ async def who_of(request: Request) -> Who:
     origin = f"http {request.client.host if request.client else 'unknown'}"
     try:
         who = house.keys.authenticate(credential, origin)
-        if "authorization" not in request.headers and request.method not in ("GET", "HEAD") and not same_site(request):
+        bearer = request.headers.get("authorization", "").partition(" ")[0].lower() == "bearer"
+        if not bearer and request.method not in ("GET", "HEAD") and not same_site(request):
             raise house.keys.refusal()
     except SignInNeeded:
         await house.keys.refused(credential, origin, f"{request.method} {request.url.path}")

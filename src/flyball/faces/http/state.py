@@ -89,7 +89,7 @@ async def log(
 async def entry(index: int, who: Caller, house: TheHouse) -> Response:
     """Give one entry, byte for byte as it was hashed."""
     who.needs("read")
-    found = house.plugs.store.entries(after=index - 1, limit=1)
+    found = house.plugs.store.entries(after=max(0, min(index, 2**53)) - 1, limit=1)
     if not found or found[0].index != index:
         raise NotFound(f"the log has no entry {index}", "", "flyball audit tail")
     return Response(found[0].raw, media_type="application/json")

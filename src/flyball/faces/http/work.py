@@ -90,7 +90,7 @@ async def output(name: str, request: Request, who: Caller, house: TheHouse, afte
     """Give what a long action has said, from byte `after` on; `next` is where to go on. Waits for more up to `wait_s` while it runs."""
     who.needs("read")
     clock, after = house.plugs.clock, max(0, min(after, 2**53))
-    ends = clock.mono() + min(wait_s, LONGEST_WAIT_S)
+    ends = clock.mono() + min(LONGEST_WAIT_S, wait_s)  # in this order: what is no number waits no longer either
     while True:
         going = house.load_deed(name).status in (Status.RUNNING, Status.UNKNOWN)
         text, size = decoded(house.plugs.box.read(name, after, AT_ONCE), final=not going)
