@@ -52,7 +52,7 @@ class Ownership:
         if any(isinstance(stmt, LASTING) or (isinstance(stmt, ir.Call) and stmt.func == PRINT) for stmt in stmts):
             return False
         set_ = {local for stmt in stmts for local in ir.targets(stmt)} | {scan.key, scan.value}
-        inside = Counter(one for stmt in stmts for one in ir.operands(stmt) if one in set_)
+        inside = Counter(one for stmt in stmts for one in ir.operands(stmt) if isinstance(one, int) and one in set_)
         return all(inside[local] == self.reads[local] for local in set_ - {last.target})
 
     def _reached(self, locals_: frozenset[int]) -> frozenset[int]:
