@@ -94,8 +94,7 @@ wide(range) if {
 	broad(range)
 }
 
-broad(range) if lower(range) in data.ingress.world
-
+# The address of nothing means everything, whatever way it is spelt.
 broad(range) if regex.match(`^[0.:]+$`, range)
 
 broad(range) if {
