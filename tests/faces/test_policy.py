@@ -115,6 +115,33 @@ def test_the_predicted_cost_is_shown(run: Any, tmp_path: Path) -> None:
     ]
 
 
+BALANCER = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {type: LoadBalancer}\n"
+
+
+@pytest.mark.parametrize("kinds", [("List",), ("ServiceList",), ("List", "List")])
+def test_what_a_list_holds_is_judged(run: Any, tmp_path: Path, kinds: tuple[str, ...]) -> None:
+    doc: Any = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {"type": "LoadBalancer"}}
+    for kind in kinds:
+        doc = {"apiVersion": "v1", "kind": kind, "items": [doc]}
+    (tmp_path / "list.json").write_text(json.dumps(doc))
+    code, out, _ = run("policy", "check", "--input-format", "json", tmp_path / "list.json", "--env", "dev")
+    assert (code, out.split("\t")[2]) == (6, "ingress.balancer")
+
+
+@pytest.mark.parametrize(("other", "wanted"), [("a: 1\n", 2), ("", 6), ("# nothing\n", 6)])
+def test_another_document_hides_no_object(run: Any, tmp_path: Path, other: str, wanted: int) -> None:
+    (tmp_path / "two.yaml").write_text(f"{BALANCER}---\n{other}")
+    code, _, err = run("policy", "check", "--input-format", "yaml", tmp_path / "two.yaml", "--env", "dev")
+    assert code == wanted
+    assert ("two.yaml is mixed" in err) == (wanted == 2)
+
+
+def test_a_state_is_no_plan(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text(json.dumps({"format_version": "1.0", "values": {"root_module": {}}}))
+    code, _, err = run("policy", "check", "--input-format", "terraform", tmp_path / "state.json")
+    assert (code, "it is a state" in err) == (2, True)
+
+
 def test_files_of_yaml(run: Any, tmp_path: Path) -> None:
     (tmp_path / "open.yaml").write_text(
         "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web, creationTimestamp: null}\n"

@@ -148,6 +148,8 @@ ROWS: list[tuple[str, Any]] = [
     ("p := y if { y := 2; every x in [1, 2] { x <= y } }", 2),
     ("p if every x in [false, null] { x != 1 }", True),
     ("p if every x in [false] { x }", U),
+    ('p if { every n in ["a"] { object.get(input, n, []) == []; not input[n] } }', True),
+    ('p if { every n in ["a", "xs"] { count(object.get(input, n, [])) == 0 } }', U),
     # Policy Language, "Comprehensions": closures over what stands outside
     ("p := [y | some x in [1, 2]; y := [z | z := x * 10]]", [[10], [20]]),
     ("x := 1\np := [x | some x in [7, 8]]", [7, 8]),

@@ -70,18 +70,21 @@ def read_folder(folder: Path, schema: bytes = b"") -> Folder:
 
 
 def read_document(name: str, raw: bytes) -> Any:
-    """One file of YAML or JSON as plain values, without nulls: a null counts as true in Rego. Several documents are a list.
+    """One file of YAML or JSON as plain values, without nulls: a null counts as true in Rego.
+
+    Several documents are a list, without the empty ones.
 
     Raises:
         Refused: it is malformed, or holds a value that JSON does not have.
     """
     try:
-        found = [_plain(name, without_nulls(one)) for one in _documents(name, _decoded(name, raw))]
+        parts = _documents(name, _decoded(name, raw))
+        found = [_plain(name, without_nulls(one)) for one in [one for one in parts if one is not None] or parts]
     except yaml.YAMLError as fault:
         raise _malformed(name, fault) from fault
     except RecursionError as fault:
         raise _refused(name, 1, 1, "nested too deeply, or within itself", "write it flat") from fault
-    return found[0] if len(found) == 1 else [one for one in found if one is not None]
+    return found[0] if len(parts) == 1 else found
 
 
 def without_nulls(value: Any) -> Any:

@@ -32,6 +32,7 @@ planned := [thing |
 		"verbs": one.change.actions,
 		"labels": array.concat(labels(before), labels(after)),
 		"before": before,
+		"unknown": object.get(one.change, "after_unknown", {}),
 		"after": after,
 	}
 ]
@@ -76,9 +77,31 @@ deny contains [60, "change.unreadable", "the manifests are not Kubernetes object
 	not legible
 }
 
-legible if count(manifests) == count(input.call.args.manifests)
+# A list of objects within the list would hide them.
+legible if {
+	count(manifests) == count(input.call.args.manifests)
+	every one in input.call.args.manifests {
+		not one.items
+	}
+}
 
-readable if count(planned) == count(input.call.args.plan.resource_changes)
+readable if {
+	count(planned) == count(input.call.args.plan.resource_changes)
+	every thing in planned {
+		is_array(thing.verbs)
+		count(thing.verbs) > 0
+		every verb in thing.verbs {
+			verb in ["no-op", "create", "read", "update", "delete", "forget"]
+		}
+	}
+}
+
+red contains [29, "change.unknown", sprintf("%s: %s is known only after the change", [thing.at, name]), 1, "none"] if {
+	some thing in live
+	walk(object.get(thing, "unknown", {}), [path, true])
+	some name in path
+	name in data.unknown
+}
 
 # Production is what the table calls so by name. Where being production is the stricter side, an unknown environment counts as it.
 production if input.target.env in data.production

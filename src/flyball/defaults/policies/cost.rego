@@ -58,8 +58,9 @@ jumps contains [thing, thing.after.scale.was, thing.after.scale.to] if some thin
 
 # A count that is no number would never be steep.
 red contains [27, "scale.unreadable", sprintf("%s has a number of nodes that is no number", [thing.at]), 1, "none"] if {
-	some [thing, _, to] in jumps
-	not is_number(to)
+	some [thing, was, to] in jumps
+	some nodes in [was, to]
+	not is_number(nodes)
 }
 
 red contains [26, "scale.jump", sprintf("%s goes from %d to %d nodes: predicted cost %s", [
@@ -69,6 +70,7 @@ red contains [26, "scale.jump", sprintf("%s goes from %d to %d nodes: predicted 
 	predicted(thing, to - was),
 ]), 1, "none"] if {
 	some [thing, was, to] in jumps
+	is_number(was)
 	is_number(to)
 	steep(was, to)
 }

@@ -3,7 +3,7 @@ package flyball.change
 
 import rego.v1
 
-deny contains [66, "ingress.open", sprintf("%s lets %s in", [thing.at, source]), 0, "none"] if {
+deny contains [66, "ingress.open", sprintf("%s lets %v in", [thing.at, source]), 0, "none"] if {
 	some [thing, source] in sources
 	wide(source)
 }
@@ -11,70 +11,104 @@ deny contains [66, "ingress.open", sprintf("%s lets %s in", [thing.at, source]),
 red contains [28, "ingress.balancer", sprintf("%s is a load balancer that lets everybody in", [thing.at]), 1, "none"] if {
 	some thing in live
 	thing.after.type == "LoadBalancer"
-	not thing.after.loadBalancerSourceRanges
+	count(object.get(thing.after, "loadBalancerSourceRanges", [])) == 0
 }
 
-range_names := ["cidr_blocks", "ipv6_cidr_blocks", "source_ranges", "source_address_prefixes", "loadBalancerSourceRanges"]
+red contains [28, "ingress.policy", sprintf("%s is a network policy that lets everybody in", [thing.at]), 1, "none"] if {
+	some thing in live
+	thing.type == "NetworkPolicy"
+	some rule in thing.after.ingress
+	count(object.get(rule, "from", [])) == 0
+}
 
-range_name := ["cidr_ipv4", "cidr_ipv6", "source_address_prefix"]
+# Attributes that hold ranges, and attributes that hold one in each member of a block.
+range_names := [
+	"cidr_blocks", "ipv6_cidr_blocks", "cidr_ipv4", "cidr_ipv6", "source_ranges", "src_ip_ranges",
+	"source_address_prefix", "source_address_prefixes", "loadBalancerSourceRanges",
+]
 
-ranges(rule) := array.concat(
-	[range | some name in range_names; some range in rule[name]],
-	[range | some name in range_name; range := rule[name]],
+range_blocks := {"authorized_networks": "value", "cidr_blocks": "cidr_block", "entry": "cidr", "ipBlock": "cidr"}
+
+ranges(path, rule) := array.concat(
+	[range | some name in range_names; some range in spread(rule[name]); not is_object(range)],
+	[range | some block, name in range_blocks; block in path; range := rule[name]],
 )
 
-# Each thing with each range of addresses that it lets in: a security group with its rules inside it, or a call that says `ingress`,
+spread(value) := value if is_array(value)
+
+spread(value) := [value] if not is_array(value)
+
+# Each thing with each range of addresses that it lets in: a rule for what comes in, wherever it stands,
 sources contains [thing, range] if {
 	some thing in live
-	some rule in thing.after.ingress
-	some range in ranges(rule)
+	walk(thing.after, [path, rule])
+	"ingress" in path
+	some range in ranges(path, rule)
 }
 
-# a rule of its own,
+# anything else that does not say that it is for what goes out,
 sources contains [thing, range] if {
 	some thing in live
 	not contains(thing.type, "egress")
-	inward(thing.after)
-	some range in ranges(thing.after)
+	not outward(thing.after)
+	walk(thing.after, [path, rule])
+	not aside(path)
+	not outward(rule)
+	some range in ranges(path, rule)
 }
 
-# one of several rules,
-sources contains [thing, range] if {
+# or a firewall that names nobody, which means everybody.
+sources contains [thing, "everybody"] if {
 	some thing in live
-	some rule in thing.after.security_rule
-	inward(rule)
-	some range in ranges(rule)
+	thing.type == "google_compute_firewall"
+	not outward(thing.after)
+	every name in ["source_ranges", "source_tags", "source_service_accounts"] {
+		count(object.get(thing.after, name, [])) == 0
+		not thing.unknown[name]
+	}
 }
 
-# or a network policy.
-sources contains [thing, peer.ipBlock.cidr] if {
-	some thing in live
-	some rule in thing.after.ingress
-	some peer in rule.from
+# What goes out, where packets are sent, and a filter in front of what is public.
+aside(path) if {
+	some name in ["egress", "route", "config"]
+	name in path
 }
 
-# It lets in unless it says that it is for what goes out, or that it refuses.
-inward(rule) if {
-	not lower(object.get(rule, "direction", "")) in ["egress", "outbound"]
-	not object.get(rule, "type", "") == "egress"
-	not lower(object.get(rule, "access", "")) == "deny"
-	not count(object.get(rule, "deny", [])) > 0
+outward(rule) if lower(rule.direction) in ["egress", "outbound"]
+
+outward(rule) if rule.type == "egress"
+
+outward(rule) if lower(rule.access) == "deny"
+
+outward(rule) if lower(rule.action) == "deny"
+
+outward(rule) if {
+	is_array(rule.deny)
+	count(rule.deny) > 0
 }
 
-wide(range) if lower(range) in data.ingress.world
+wide(range) if not is_string(range)
 
 wide(range) if {
+	is_string(range)
+	broad(range)
+}
+
+# The address of nothing means everything, whatever way it is spelt.
+broad(range) if regex.match(`^[0.:]+$`, range)
+
+broad(range) if {
 	regex.match(`^[0-9.]+/[0-9]+$`, range)
 	to_number(split(range, "/")[1]) < data.ingress.least_v4
 }
 
-wide(range) if {
+broad(range) if {
 	regex.match(`^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*/[0-9]+$`, range)
 	to_number(split(range, "/")[1]) < data.ingress.least_v6
 }
 
 # What is neither an address nor a name that the table knows could be anything.
-wide(range) if {
+broad(range) if {
 	not regex.match(`^[0-9a-fA-F.:]+(/[0-9]+)?$`, range)
 	not range in data.ingress.names
 }

@@ -7,9 +7,18 @@ deny contains [40, "freeze.window", sprintf("no changes during %s", [freeze.name
 	changes
 	not undoing
 	some freeze in data.freezes
-	input.target.env in freeze.environments
+	frozen(freeze)
 	input.now >= freeze.from
 	input.now < freeze.until
+}
+
+frozen(freeze) if input.target.env in freeze.environments
+
+# An environment that the table does not know counts as production here as well.
+frozen(freeze) if {
+	not data.environments[input.target.env]
+	some env in freeze.environments
+	data.environments[env] == "prod"
 }
 
 red contains [55, "hours.office", sprintf("it is outside the office hours of %s", [input.target.env]), 1, "none"] if {

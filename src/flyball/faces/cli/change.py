@@ -35,7 +35,7 @@ def read(path: Path, form: str, where: Where) -> dict[str, Any]:
     if len(raw) > MOST_BYTES:
         raise BadInput(f"{path} is too large", f"at most {MOST_BYTES} bytes are read", "judge its parts")
     name = "stdin" if str(path) == "-" else path.name
-    args = _plan(name, _json(name, raw)) if form == "terraform" else _args(_yaml(name, raw) if form == "yaml" else _json(name, raw))
+    args = _plan(name, _json(name, raw)) if form == "terraform" else _args(name, _yaml(name, raw) if form == "yaml" else _json(name, raw))
     return {
         "target": {"name": name, "env": where.env, "region": where.region},
         "kind": {"name": "terraform.apply" if form == "terraform" else "file.apply", "destructive": False},
@@ -59,6 +59,10 @@ def _yaml(name: str, raw: bytes) -> Any:
 
 def _plan(name: str, doc: Any) -> dict[str, Any]:
     """Give a plan as policy reads it. One without changes has no list of them."""
+    if isinstance(doc, Mapping) and "values" in doc:
+        raise BadInput(
+            f"{name} is no plan", "it is a state: it says what there is, not what would change", "terraform show -json PLAN > FILE"
+        )
     if not isinstance(doc, Mapping) or "format_version" not in doc or not isinstance(doc.get("resource_changes", []), list):
         raise BadInput(
             f"{name} is no plan", "it has no format_version, or its resource_changes are no list", "terraform show -json PLAN > FILE"
@@ -66,17 +70,21 @@ def _plan(name: str, doc: Any) -> dict[str, Any]:
     return {"plan": {**doc, "resource_changes": doc.get("resource_changes", [])}}
 
 
-def _args(doc: Any) -> dict[str, Any]:
+def _args(name: str, doc: Any) -> dict[str, Any]:
     """Give a document as policy reads it: Kubernetes objects as manifests, a mapping as it is, anything else below `items`."""
     many = doc if isinstance(doc, list) else [doc]
     flat = [one for item in many for one in _unlisted(item)]
-    if flat and all(isinstance(one, Mapping) and "apiVersion" in one and "kind" in one for one in flat):
-        return {"manifests": flat}
+    objects = [one for one in flat if isinstance(one, Mapping) and "apiVersion" in one and "kind" in one]
+    if objects and len(objects) < len(flat):
+        why = f"{len(objects)} of its {len(flat)} documents are Kubernetes objects: the others would hide them"
+        raise BadInput(f"{name} is mixed", why, "judge its parts one by one")
+    if objects:
+        return {"manifests": objects}
     return dict(doc) if isinstance(doc, Mapping) else {"items": many}
 
 
 def _unlisted(item: Any) -> list[Any]:
-    """Give the members of a Kubernetes List."""
-    if isinstance(item, Mapping) and item.get("kind") == "List" and isinstance(item.get("items"), list):
-        return list(item["items"])
+    """Give the members of a Kubernetes List, of a ServiceList and so on, and of the lists in it."""
+    if isinstance(item, Mapping) and str(item.get("kind", "")).endswith("List") and isinstance(item.get("items"), list):
+        return [one for member in item["items"] for one in _unlisted(member)]
     return [item]
