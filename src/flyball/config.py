@@ -75,7 +75,11 @@ class Tail(Part):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
     path: str = Field(pattern=r"^/", description="absolute; a regular file that may be rotated, cut short or not be there yet")
-    match: str = Field(min_length=1, max_length=1000, description="regular expression that is looked for in each new line")
+    match: str = Field(
+        min_length=1,
+        max_length=1000,
+        description="regular expression of RE2 (no look-around, no back-reference) that is looked for in each new line",
+    )
     target: str = Field(description="a service of the catalogue")
     alert: str = "LogLine"
     agent: str = ""

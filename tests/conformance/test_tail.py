@@ -27,9 +27,10 @@ class Desk:
         self.seconds = count(12.5)
         self.follower = FileTail(self.folder, [self.told], lambda: next(self.seconds))
 
-    def restarted(self) -> None:
+    def restarted(self, match: str = "ERROR") -> None:
         """A server after one that was killed: that one has saved nothing more."""
         self.follower.close()
+        self.told = self.told.model_copy(update={"match": match})
         self.follower = FileTail(self.folder, [self.told], lambda: next(self.seconds))
 
     def write(self, text: str) -> None:
@@ -155,6 +156,13 @@ def test_a_bad_setting_is_refused(setting: dict[str, str], why: str) -> None:
         config.Tail(**{"name": "web", "path": "/w", "match": "x", "target": "web", **setting})
 
 
+def test_a_pattern_that_cannot_be_matched_in_few_steps_is_refused(desk: Desk) -> None:
+    with pytest.raises(BadInput) as told:
+        desk.restarted(match="(?=ERROR)")
+    assert told.value.what == "the tail web cannot be followed"
+    assert told.value.why.startswith("'(?=ERROR)' is no regular expression of RE2: ")
+
+
 def test_one_name_stands_for_one_file() -> None:
     one = config.Tail(name="web", path="/w", match="x", target="web")
     with pytest.raises(ValueError, match="the name 'web' stands twice"):
@@ -201,6 +209,22 @@ def test_a_link_leads_only_where_its_owner_may_read(desk: Desk) -> None:
     desk.restarted()
     desk.write("ERROR by the operator's own link\n")
     assert desk.look() == ["ERROR by the operator's own link"]
+
+
+def test_a_pattern_that_goes_back_and_forth_does_not_hold_the_server_up(desk: Desk) -> None:
+    """Whoever writes to a log chooses what the pattern meets; what is too costly to look at counts as a match."""
+    desk.restarted(match="(a+)+$")
+    desk.look()
+    signal.alarm(30)
+    try:
+        desk.write("a" * 40 + "b\n")
+        assert desk.look() == []
+        desk.write("x" + "a" * 40 + "\n")
+        assert desk.look() == ["x" + "a" * 40]
+        desk.write(("a" * 4_000 + "b\n") * 40)
+        assert desk.look()
+    finally:
+        signal.alarm(0)
 
 
 def test_the_last_line_of_a_rotated_file_needs_no_end(desk: Desk) -> None:

@@ -11,7 +11,6 @@ have read the file.
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -19,6 +18,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import orjson
+
+from flyball.errors import BadInput
+from flyball.rego.error import OverLimit
+from flyball.rego.expression.machine import Budget, Regex, compiled
 
 MOST_BYTES = 262_144  # a look at one file; what is left is for the next look
 LINE_MAX = 4_096  # a longer line is looked at in pieces
@@ -31,7 +34,7 @@ class Followed:
 
     name: str
     path: Path
-    match: re.Pattern[str]
+    match: Regex
     told: dict[str, Any]
     held: BinaryIO | None = None
     inode: int = 0
@@ -48,7 +51,7 @@ class FileTail:
         self._kept, self._now = state / "tails.json", now
         self._found: list[bytes] = []  # not delivered yet
         self._files = [
-            Followed(one.name, Path(one.path), re.compile(one.match), {"target": one.target, "alert": one.alert, "agent": one.agent})
+            Followed(one.name, Path(one.path), _pattern(one), {"target": one.target, "alert": one.alert, "agent": one.agent})
             for one in tails
         ]
         try:
@@ -153,10 +156,27 @@ class FileTail:
 
 
 def _matching(one: Followed, lines: Iterable[bytes]) -> list[str]:
-    """Give the matching ones of some lines, in pieces where they are long."""
+    """Give the matching ones of some lines, in pieces where they are long. What is too costly to look at counts as one."""
     pieces = (line[at : at + LINE_MAX] for line in lines for at in range(0, len(line) or 1, LINE_MAX))
     texts = (piece.decode(errors="replace").rstrip("\r") for piece in pieces)
-    return [text for text in texts if one.match.search(text)]
+    budget = Budget("tails[].match")
+    return [text for text in texts if _matches(one.match, text, budget)]
+
+
+def _matches(pattern: Regex, text: str, budget: Budget) -> bool:
+    try:
+        return pattern.matches(text, budget)
+    except OverLimit:
+        return True
+
+
+def _pattern(one: Any) -> Regex:
+    """Read a tail's pattern. Whoever writes to a log chooses what it is held against, so it is matched within a number of steps."""
+    found = compiled(one.match)
+    if not isinstance(found, Regex):
+        why = f"{one.match!r} is no regular expression of RE2: {found}"
+        raise BadInput(f"the tail {one.name} cannot be followed", why, "correct tails[].match in flyball.yaml")
+    return found
 
 
 def _let_go(one: Followed) -> None:
