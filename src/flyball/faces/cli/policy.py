@@ -58,6 +58,9 @@ def policy_check(desk: Desk, paths: tuple[Path, ...], form: str | None, folder: 
             raise BadInput("one folder is checked at a time", f"{len(paths)} were named", "name one, or say --input-format to judge files")
         named = paths[0] if paths else folder
         place = named if named is not None and named.is_file() else folder_of(desk, named, "policies")
+        if place.is_file() and not place.name.endswith(".tar.gz"):
+            why = "policies are a folder or a bundle (.tar.gz); any other file is judged by them"
+            raise BadInput(f"{place} holds no policies", why, "add --input-format terraform, yaml or json")
         policies = loaded(place, cases=True)
         doc = {"folder": str(place), "rules": policies.count, "digest": policies.folder.digest}
         if not show.dumped(desk, doc):
