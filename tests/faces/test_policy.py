@@ -268,12 +268,13 @@ def test_a_bundle_that_holds_a_plan_is_asked_for_its_entrypoints(run: Any, tmp_p
 def test_a_file_that_is_no_bundle_is_told_how_to_be_judged(run: Any, tmp_path: Path) -> None:
     plan = tmp_path / "plan.json"
     plan.write_text("{}")
-    assert run("policy", "check", plan)[::2] == (
-        2,
-        f"{plan} holds no policies\n"
-        "why: policies are a folder or a bundle (.tar.gz); any other file is judged by them\n"
-        "next: add --input-format terraform, yaml or json\n",
-    )
+    code, _, err = run("policy", "check", plan)
+    assert code == 2
+    assert err.splitlines() == [
+        f"{plan} holds no policies",
+        "why: policies are a folder or a bundle (.tar.gz); any other file is judged by them",
+        "next: add --input-format terraform, yaml or json",
+    ]
 
 
 def test_a_bundle_is_checked_as_the_server_would_load_it(run: Any, tmp_path: Path) -> None:
