@@ -245,7 +245,18 @@ class Policy:
         inner = list(scope)
         for _ in range(self.pick(1, 1, 2, 3)):
             make = self.pick(
-                *(self.assign, self.assign, self.holds, self.absent, self.every, self.match, self.changed, self.changed, self.replaced),
+                *(
+                    self.assign,
+                    self.assign,
+                    self.holds,
+                    self.absent,
+                    self.every,
+                    self.match,
+                    self.changed,
+                    self.changed,
+                    self.under,
+                    self.replaced,
+                ),
                 *[self.within] * (4 if depth > 0 else 0),
                 *(() if single else (self.each, self.each, self.apart, self.look, self.walk, self.fixed)),
             )
@@ -299,10 +310,10 @@ class Policy:
 
     def many(self, scope: list[str], depth: int) -> str:
         """What can mostly be gone through."""
-        written = self.pick(self.array, self.set, self.object, self.comprehension)
-        return self.pick(
-            f"any({written(scope, depth - 1)})", "input", "input.a", "input.b", "data.base", "data.base.b", self.loose(scope, depth)
-        )
+        written = self.pick(self.array, self.set, self.object, self.comprehension)(scope, depth - 1)
+        keyed = f'{{true: {self.leaf(scope)}, [2]: {self.leaf(scope)}, {{"a"}}: 3, {{"b": 1}}: 4, null: 5}}'
+        documents = self.pick("input", "input.a", "input.b", "data.base", "data.base.b")
+        return self.pick(f"any({written})", f"any({keyed})", documents, documents, self.loose(scope, depth))
 
     def formed(self, scope: list[str], depth: int, form: str) -> str:
         """What mostly has a form of two parts."""
@@ -383,6 +394,14 @@ class Policy:
         by = ours(spelled(value, OURS, THEIRS)) + theirs(held)
         line = f"{start}{name} := {term} with {target} as {by}; {after} := any({self.pick('input', 'data.base', asked)})"
         return self.used(line, before, name, after)
+
+    def under(self, scope: list[str], depth: int) -> tuple[str, list[str]]:
+        """The form of a document that stands for the input; the input afterwards has another."""
+        first, second, after, held = self.fresh("v"), self.fresh("v"), self.fresh("v"), self.fresh("c")
+        by = f"with input as [{self.pick(*SCALARS, *scope)}, {self.pick(*SCALARS, *scope)}]"
+        form = f"[{first}, {second}]"
+        start = f"{ours(f'some {first}, {second}; {form} = input {by}')}{theirs(f'{held} := [input] {by}; some {form} in {held}')}"
+        return self.used(f"{start}; {after} := [{self.pick('input.a', 'input.b[0]', 'count(input.b)')}]", first, second, after)
 
     def replaced(self, scope: list[str], depth: int) -> tuple[str, list[str]]:
         """A function that stands for another, or a value that does; asked by way of a rule too."""

@@ -21,6 +21,7 @@ COMPARED = 0.95  # of the policies, at least, have a value or a fault on both si
 
 INPUT = {"a": {"b": [1, 2]}, "b": [1, 2]}
 BASE = {"b": {"a": 2}, "c": [5]}
+CONFLICT = "<error>"  # it says no more of several values where only one may be
 DIED = "the child died or took too long"
 
 
@@ -245,6 +246,8 @@ class Asked:
             return self.told("refused by the type checker", f"refused: {wrong}" if wrong else "")
         if isinstance(ours, Fault):
             return self.told("two faults", "" if fault else f"{ours.code}, where regopy says {theirs}")
+        if fault == CONFLICT:
+            return self.told("a conflict of regopy", f"{plain(ours)}, where regopy has a conflict")
         if fault is not None:
             return self.told(f"regopy: {fault[:40]}", "")
         found = theirs["found"]
