@@ -396,12 +396,17 @@ class Policy:
         return self.used(line, before, name, after)
 
     def under(self, scope: list[str], depth: int) -> tuple[str, list[str]]:
-        """The form of a document that stands for the input; the input afterwards has another."""
+        """The form of a document that stands for the input; the input afterwards has another, and is asked for it."""
         first, second, after, held = self.fresh("v"), self.fresh("v"), self.fresh("v"), self.fresh("c")
         by = f"with input as [{self.pick(*SCALARS, *scope)}, {self.pick(*SCALARS, *scope)}]"
         form = f"[{first}, {second}]"
         start = f"{ours(f'some {first}, {second}; {form} = input {by}')}{theirs(f'{held} := [input] {by}; some {form} in {held}')}"
-        return self.used(f"{start}; {after} := [{self.pick('input.a', 'input.b[0]', 'count(input.b)')}]", first, second, after)
+        one, other, again = self.fresh("m"), self.fresh("m"), self.fresh("c")
+        form = f'{{"a": {one}, "b": {other}}}'
+        line = f"{ours(f'some {one}, {other}; {form} = input')}{theirs(f'{again} := [input]; some {form} in {again}; [{one}, {other}]')}"
+        return self.used(
+            f"{start}; {after} := {self.pick('[input.a]', f'{{{one} | {line}}}', f'{{{one} | {line}}}')}", first, second, after
+        )
 
     def replaced(self, scope: list[str], depth: int) -> tuple[str, list[str]]:
         """A function that stands for another, or a value that does; asked by way of a rule too."""
