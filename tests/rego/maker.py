@@ -389,6 +389,7 @@ class Policy:
         )
         asked = self.pick(*INPUTS, *BASES, *self.called("mirror") * 15)
         term = self.pick(asked, asked, asked, self.term(scope, depth))
+        term = asked if "sprintf" in term else term  # `keys in texts`
         start = theirs(f"{held} := {spelled(value, THEIRS, OURS)}; [{held}]; ")  # `references in with`
         start += f"{before} := [{before}o | {before}o := any({asked})]; "
         by = ours(spelled(value, OURS, THEIRS)) + theirs(held)
@@ -483,7 +484,7 @@ class Policy:
     def keyed(self) -> None:
         name, path = self.fresh("o"), self.pick("[{}]", "[{}]", ".a[{}]", "[{}].b", "[{}][{}]")
         for _ in range(self.pick(1, 1, 2)):
-            self.partial(name, path, " := %s")
+            self.partial(name, path, f" := {theirs('any(')}%s{theirs(')')}")  # `faults in keyed rules`
         if path[0] != ".":
             self.known[name] = "object"
 
