@@ -245,7 +245,18 @@ class Policy:
         inner = list(scope)
         for _ in range(self.pick(1, 1, 2, 3)):
             make = self.pick(
-                *(self.assign, self.assign, self.holds, self.absent, self.every, self.match, self.changed, self.changed, self.replaced),
+                *(
+                    self.assign,
+                    self.assign,
+                    self.holds,
+                    self.absent,
+                    self.every,
+                    self.match,
+                    self.changed,
+                    self.changed,
+                    self.under,
+                    self.replaced,
+                ),
                 *[self.within] * (4 if depth > 0 else 0),
                 *(() if single else (self.each, self.each, self.apart, self.look, self.walk, self.fixed)),
             )
@@ -299,10 +310,10 @@ class Policy:
 
     def many(self, scope: list[str], depth: int) -> str:
         """What can mostly be gone through."""
-        written = self.pick(self.array, self.set, self.object, self.comprehension)
-        return self.pick(
-            f"any({written(scope, depth - 1)})", "input", "input.a", "input.b", "data.base", "data.base.b", self.loose(scope, depth)
-        )
+        written = self.pick(self.array, self.set, self.object, self.comprehension)(scope, depth - 1)
+        keyed = f'{{true: {self.leaf(scope)}, [2]: {self.leaf(scope)}, {{"a"}}: 3, {{"b": 1}}: 4, null: 5}}'
+        documents = self.pick("input", "input.a", "input.b", "data.base", "data.base.b")
+        return self.pick(f"any({written})", f"any({keyed})", documents, documents, self.loose(scope, depth))
 
     def formed(self, scope: list[str], depth: int, form: str) -> str:
         """What mostly has a form of two parts."""
@@ -378,11 +389,25 @@ class Policy:
         )
         asked = self.pick(*INPUTS, *BASES, *self.called("mirror") * 15)
         term = self.pick(asked, asked, asked, self.term(scope, depth))
+        term = asked if "sprintf" in term else term  # `keys in texts`
         start = theirs(f"{held} := {spelled(value, THEIRS, OURS)}; [{held}]; ")  # `references in with`
         start += f"{before} := [{before}o | {before}o := any({asked})]; "
         by = ours(spelled(value, OURS, THEIRS)) + theirs(held)
         line = f"{start}{name} := {term} with {target} as {by}; {after} := any({self.pick('input', 'data.base', asked)})"
         return self.used(line, before, name, after)
+
+    def under(self, scope: list[str], depth: int) -> tuple[str, list[str]]:
+        """The form of a document that stands for the input; the input afterwards has another, and is asked for it."""
+        first, second, after, held = self.fresh("v"), self.fresh("v"), self.fresh("v"), self.fresh("c")
+        by = f"with input as [{self.pick(*SCALARS, *scope)}, {self.pick(*SCALARS, *scope)}]"
+        form = f"[{first}, {second}]"
+        start = f"{ours(f'some {first}, {second}; {form} = input {by}')}{theirs(f'{held} := [input] {by}; some {form} in {held}')}"
+        one, other, again = self.fresh("m"), self.fresh("m"), self.fresh("c")
+        form = f'{{"a": {one}, "b": {other}}}'
+        line = f"{ours(f'some {one}, {other}; {form} = input')}{theirs(f'{again} := [input]; some {form} in {again}; [{one}, {other}]')}"
+        return self.used(
+            f"{start}; {after} := {self.pick('[input.a]', f'{{{one} | {line}}}', f'{{{one} | {line}}}')}", first, second, after
+        )
 
     def replaced(self, scope: list[str], depth: int) -> tuple[str, list[str]]:
         """A function that stands for another, or a value that does; asked by way of a rule too."""
@@ -459,7 +484,7 @@ class Policy:
     def keyed(self) -> None:
         name, path = self.fresh("o"), self.pick("[{}]", "[{}]", ".a[{}]", "[{}].b", "[{}][{}]")
         for _ in range(self.pick(1, 1, 2)):
-            self.partial(name, path, " := %s")
+            self.partial(name, path, f" := {theirs('any(')}%s{theirs(')')}")  # `faults in keyed rules`
         if path[0] != ".":
             self.known[name] = "object"
 

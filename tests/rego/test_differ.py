@@ -21,6 +21,7 @@ COMPARED = 0.95  # of the policies, at least, have a value or a fault on both si
 
 INPUT = {"a": {"b": [1, 2]}, "b": [1, 2]}
 BASE = {"b": {"a": 2}, "c": [5]}
+CONFLICT = "<error>"  # it says no more of several values where only one may be
 DIED = "the child died or took too long"
 
 
@@ -154,6 +155,12 @@ KNOWN = {
     "unused variables": Known("a fault is passed over where nobody uses the answer", "r if { v := upper(any(1)) }", {}, {"r": True}),
     "faults in comparisons": Known("a fault compares as a value", "r := count(any(1)) >= 1", {}, {"r": False}),
     "faults in objects": Known("a fault becomes a value of an object", "r := {1: upper(any(2))}", {}, "Not a term"),
+    "faults in keyed rules": Known(
+        "a fault given twice at a key that is read from a document is a conflict",
+        "o[input.b[0]] := intersection(input.b) if { some x in [1, 2]; [x] }",
+        {"o": {}},
+        CONFLICT,
+    ),
     "slices of no array": Known("no fault, where there is nothing to take", "r := array.slice(any(1), 1, 1)", {}, {"r": []}),
     "slices by no number": Known("an error of C++", "r := array.slice([1], any(true), 1)", {}, "stoll"),
     # What it computes otherwise
@@ -245,6 +252,8 @@ class Asked:
             return self.told("refused by the type checker", f"refused: {wrong}" if wrong else "")
         if isinstance(ours, Fault):
             return self.told("two faults", "" if fault else f"{ours.code}, where regopy says {theirs}")
+        if fault == CONFLICT:
+            return self.told("a conflict of regopy", f"{plain(ours)}, where regopy has a conflict")
         if fault is not None:
             return self.told(f"regopy: {fault[:40]}", "")
         found = theirs["found"]
