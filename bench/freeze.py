@@ -31,12 +31,11 @@ async def serve(folder: Path) -> None:
     house = desk.open_desk(folder)
     with contextlib.closing(house), (folder / "deeds").open("a", encoding="ascii", buffering=1) as deeds:
         house.kinds[desk.GREEN].on_do = lambda: print(time.monotonic(), file=deeds)
-        said = desk.said()
 
         async def act(seat: desk.Seat) -> None:
             with contextlib.suppress(RuntimeError):
                 while True:
-                    await house.act(seat, said)
+                    await house.act(seat)
 
         await asyncio.gather(*[act(await house.seat()) for _ in range(SEATS)])
 
@@ -59,6 +58,8 @@ def _once(folder: Path, *, hangs: bool) -> tuple[float, int]:
     server = subprocess.Popen([sys.executable, __file__, "serve", str(folder)])
     try:
         while len(_deeds(folder)) < SEATS:
+            if server.poll() is not None:
+                raise RuntimeError("the server has ended")
             time.sleep(0.05)
         time.sleep(BUSY_S)
         if hangs:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-ROWS = "governed,governed-free,alone,echo,http,http-free,raw,resume,waiting,size"
+ROWS = "governed,governed-free,alone,echo,http,http-free,raw,resume,waiting,freeze-busy,freeze-hung,size"
 
 
 def run(script: str, folder: Path, *args: str) -> str:
