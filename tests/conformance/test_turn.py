@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from flyball.backends.store.reader import MOST_SEEN
 from flyball.backends.store.sqlite import SqliteStore
 from flyball.model.log import Change, Entry, Put
 
@@ -50,6 +51,12 @@ async def test_reads_of_one_turn_see_one_state_and_the_next_turn_a_newer_one(sto
     assert store.counter("a") == (0, 0)
     await asyncio.sleep(0)
     assert store.counter("a") == (1, 2)
+
+
+async def test_a_turn_that_goes_through_everything_does_not_keep_all_of_it(store: SqliteStore) -> None:
+    for number in range(MOST_SEEN * 2 + 1):
+        assert store.find("t", str(number)) is None
+    assert 0 < len(store._turn._read) <= MOST_SEEN
 
 
 async def test_what_a_turn_has_read_it_does_not_ask_again(store: SqliteStore) -> None:

@@ -20,6 +20,9 @@ T = TypeVar("T")
 Found = Sequence[tuple[Any, ...]]
 """Rows as SQLite gives them."""
 
+MOST_SEEN = 1_000
+"""What is kept of one turn's reads: one that goes through every session would hold all of their rows at once."""
+
 _RAW = "SELECT raw FROM entry"
 _INDEX = "SELECT idx FROM entry"
 _ROW = "SELECT tbl, id, version, body, state, session, due_at FROM row"
@@ -106,6 +109,8 @@ class Reader:
         try:
             seen = self._turn.begin_snapshot()
             if (sql, values) not in seen:
+                if len(seen) >= MOST_SEEN:
+                    seen.clear()
                 seen[sql, values] = make(self._reading.execute(sql, values).fetchall())
         except sqlite3.Error as error:
             raise NotReady(f"the database in {self._state} cannot be read", str(error), "look at its disk") from None
