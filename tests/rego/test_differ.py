@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 
 from flyball.rego import Fault, Refused, compile  # noqa: A004 - it is what people call
 from flyball.rego.value import Set, plain, unkey
-from rego.maker import HELPERS, OBJECTS, Policy, policies
+from rego.maker import HELPERS, Policy, samples
 from rego.rival import Rival
 
 EXAMPLES = 400  # of every day, the same ones; more and other ones by --rego-differ
@@ -20,7 +20,8 @@ COMPARED = 0.95  # of the policies, at least, have a value or a fault on both si
 
 
 INPUT = {"a": {"b": [1, 2]}, "b": [1, 2]}
-BASE = {"b": {"a": 2}}
+BASE = {"b": {"a": 2}, "c": [5]}
+CONFLICT = "<error>"  # it says no more of several values where only one may be
 DIED = "the child died or took too long"
 
 
@@ -46,6 +47,7 @@ KNOWN = {
     ),
     "a set as a line": Known("braces at the start of a line are taken for a query", "r if { {1, 2}; true }", {"r": True}, "Invalid comma"),
     "a set before a line": Known("the same, of one member", "r if {\n  {1}\n  true\n}", {"r": True}, "Syntax error"),
+    "a set in a set": Known("nor where they are nested", "r := {{{1, 2}, 3}, 4}", {"r": [4, [3, [1, 2]]]}, "Invalid collection"),
     "lines that go on": Known(
         "OPA: a call has no space before its parenthesis; regopy takes a line that starts with one for the operands of the line before",
         "f(x) if {\n  x\n  (x == 1)\n}",
@@ -107,6 +109,24 @@ KNOWN = {
         {"r": True},
         {},
     ),
+    "negations in every": Known(
+        "a negated line in the body of `every` is true whatever a variable of that body is",
+        "r if { every e in [1] { not e == 1 } }",
+        {},
+        {"r": True},
+    ),
+    "comparisons in some": Known(
+        "a comparison in the collection that `some` goes through: where it is false, the line is undefined",
+        "r if { some v in [3, any(1) == 2]; [v] }",
+        {"r": True},
+        {},
+    ),
+    "scanned variables in a head": Known(
+        "a comprehension whose head alone has a variable that a scan gave",
+        "r := v if { some n in [7]; v := [n | any(2)] }",
+        {"r": [7]},
+        {"r": []},
+    ),
     "scanned keys": Known(
         "a variable that a scan by reference gave, as a key of another reference",
         "r if { some i; v := input.b[i]; input.b[v] }",
@@ -119,8 +139,14 @@ KNOWN = {
         {"r": [[0, 1], [1, 2]]},
         {"r": []},
     ),
+    "calls under with": Known(
+        "a rule that calls a builtin, asked under `with`",
+        "s := v if { v := (any(1) == 1) }\nr := v if { v := s with input as 1 }",
+        {"r": True, "s": True},
+        DIED,
+    ),
     "walks under with": Known(
-        "a rule that walks, asked under `with`",
+        "the same, of a walk",
         "s if { walk(1, [p, v]); [p, v] }\nr if { s with input as 1 }",
         {"r": True, "s": True},
         DIED,
@@ -129,6 +155,12 @@ KNOWN = {
     "unused variables": Known("a fault is passed over where nobody uses the answer", "r if { v := upper(any(1)) }", {}, {"r": True}),
     "faults in comparisons": Known("a fault compares as a value", "r := count(any(1)) >= 1", {}, {"r": False}),
     "faults in objects": Known("a fault becomes a value of an object", "r := {1: upper(any(2))}", {}, "Not a term"),
+    "faults in keyed rules": Known(
+        "a fault given twice at a key that is read from a document is a conflict",
+        "o[input.b[0]] := intersection(input.b) if { some x in [1, 2]; [x] }",
+        {"o": {}},
+        CONFLICT,
+    ),
     "slices of no array": Known("no fault, where there is nothing to take", "r := array.slice(any(1), 1, 1)", {}, {"r": []}),
     "slices by no number": Known("an error of C++", "r := array.slice([1], any(true), 1)", {}, "stoll"),
     # What it computes otherwise
@@ -137,6 +169,24 @@ KNOWN = {
         "r := 1 if not input.a[true] > input.b",
         {},
         {"r": 1},
+    ),
+    "order of a scan": Known(
+        "OPA goes through sets and objects in the order of their members and keys",
+        'r := [v | some v in {"b", "a"}]',
+        {"r": ["a", "b"]},
+        {"r": ["b", "a"]},
+    ),
+    "order of a walk": Known(
+        "OPA walks into a member before it goes on to the next",
+        "r := [v | walk([[1], 2], [_, v])]",
+        {"r": [[[1], 2], [1], 1, 2]},
+        {"r": [[[1], 2], [1], 2, 1]},
+    ),
+    "texts as indexes": Known(
+        "OPA reads the data by paths of texts (storage), where an index is one too",
+        'r := data.base.c["0"]',
+        {"r": 5},
+        {},
     ),
     "order of types": Known("OPA: null, booleans, numbers, texts, arrays, objects, sets", 'r := 1 < "a"', {"r": True}, {"r": False}),
     "order of types, sorted": Known("the same", 'r := sort([null, "a"])', {"r": [None, "a"]}, {"r": ["a", None]}),
@@ -202,6 +252,8 @@ class Asked:
             return self.told("refused by the type checker", f"refused: {wrong}" if wrong else "")
         if isinstance(ours, Fault):
             return self.told("two faults", "" if fault else f"{ours.code}, where regopy says {theirs}")
+        if fault == CONFLICT:
+            return self.told("a conflict of regopy", f"{plain(ours)}, where regopy has a conflict")
         if fault is not None:
             return self.told(f"regopy: {fault[:40]}", "")
         found = theirs["found"]
@@ -245,8 +297,9 @@ def test_the_answers_are_those_of_regopy(rival: Rival, pytestconfig: pytest.Conf
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(policies(), OBJECTS, OBJECTS)
-    def ask(made: Policy, given_: Any, base: Any) -> None:
+    @given(samples())
+    def ask(sample: tuple[Policy, Any, Any]) -> None:
+        made, given_, base = sample
         text = made.text()
         assume(text not in seen)
         seen.add(text)
