@@ -209,7 +209,8 @@ class _Line:
             except _LOST as fault:
                 held.close()
                 why = fault.strerror if isinstance(fault, OSError) and fault.strerror else f"{type(fault).__name__} {fault}"
-                future.set_exception(OpaFault(f"OPA does not answer: {why}".strip()))
+                # Its own time may be up a moment before that of who waits: that is late all the same.
+                future.set_exception(fault if isinstance(fault, TimeoutError) else OpaFault(f"OPA does not answer: {why}".strip()))
             except OpaFault as fault:
                 future.set_exception(fault)
         held.close()
