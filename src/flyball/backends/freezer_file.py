@@ -11,6 +11,7 @@ import orjson
 from flyball import wire
 from flyball.errors import BadInput, NotReady
 from flyball.model.grant import Freeze
+from flyball.rules.checks.freeze import is_scope
 
 MOST_TEXT = 2_000  # characters of a reason: it goes into entries of the log that have no room for more
 Mark = tuple[tuple[str, int, int], ...]
@@ -46,8 +47,7 @@ class FileFreezer:
     def _read(path: Path) -> Freeze:
         """Read one that anybody may have written. Raises BadInput for a scope that would stop nothing."""
         found = wire.parse(Freeze, orjson.loads(path.read_bytes()))
-        sort, _, name = found.scope.partition(":")
-        if found.scope != "all" and (sort not in ("agent", "target", "kind") or not 0 < len(name) <= MOST_TEXT):
+        if not is_scope(found.scope):
             raise BadInput(f"{path} freezes nothing", "a scope is all, agent:NAME, target:NAME or kind:NAME", "mend or remove the file")
         return replace(found, **{name: getattr(found, name)[:MOST_TEXT] for name in ("reason", "by", "thawed_by", "thaw_reason")})
 

@@ -12,9 +12,7 @@ from flyball.errors import BadInput, Conflict, Denied, Moved, NotFound
 from flyball.model.grant import Freeze, Sort
 from flyball.model.log import Change, Entry, Put
 from flyball.ports import Plugs
-
-SCOPES = ("agent:", "target:", "kind:")
-MOST_SCOPE = 300  # characters: it goes into entries of the log
+from flyball.rules.checks.freeze import is_scope
 
 
 class Switch:
@@ -27,7 +25,7 @@ class Switch:
     async def freeze(self, who: Who, scope: str, reason: str, *, undoing: bool = False) -> Freeze:
         """Stop doing (and undoing) in a scope at once: the file is written first, the record second."""
         who.needs("operate")
-        if scope != "all" and not any(scope.startswith(one) and len(one) < len(scope) <= MOST_SCOPE for one in SCOPES):
+        if not is_scope(scope):
             raise BadInput("that is no scope", "a scope is all, agent:NAME, target:NAME or kind:NAME", "flyball freeze all --reason ...")
         if not reason.strip():
             raise BadInput("a reason is missing", "it is shown to everybody whose work stops", "add --reason")

@@ -18,7 +18,6 @@ from flyball.faces.cli.lazy import Cmd
 if TYPE_CHECKING:
     from flyball.model.grant import Freeze
 
-PREFIXES = ("agent:", "target:", "kind:")
 MOST_RUNS = 100_000
 PATIENCE_S = 2.0  # how long a server that hangs is waited for: the freeze is in force already
 COLUMNS: list[show.Column] = [
@@ -43,17 +42,17 @@ def freeze(desk: Desk, scope: str, reason: str | None, undoing: bool) -> None:
     SCOPE is all, agent:NAME, target:NAME or kind:NAME; `flyball freeze list` lists what is frozen. What is approved but has
     not run does not run.
     """
+    from flyball.rules.checks.freeze import is_scope
+
     if scope == "list":
         _list(desk)
         return
-    known = scope == "all" or any(scope.startswith(one) and len(scope) > len(one) for one in PREFIXES)
-    if not known or not scope.isprintable():
+    if not is_scope(scope):
         raise BadInput(
             f"{scope!r} is no scope", "a scope is all, agent:NAME, target:NAME or kind:NAME", 'flyball freeze all --reason "..."'
         )
-    reason = (
-        os.fsencode(reason or "").decode(errors="replace").strip()
-    )  # a terminal of another character set must not keep it from freezing
+    # A terminal of another character set must not keep anybody from freezing.
+    reason = os.fsencode(reason or "").decode(errors="replace").strip()
     if not reason:
         raise BadInput("a reason is missing", "it is shown to everybody whose work stops", 'add --reason "..."')
     if desk.url or desk.settings.url:
@@ -120,7 +119,7 @@ def _under(desk: Desk, scope: str, names: list[str]) -> list[str]:
     from flyball.backends.store.query import query
 
     column, _, value = scope.partition(":")
-    found = query(desk.state, f"SELECT action, {column} FROM calls WHERE status = 'running'", MOST_RUNS)  # noqa: S608 - one of PREFIXES
+    found = query(desk.state, f"SELECT action, {column} FROM calls WHERE status = 'running'", MOST_RUNS)  # noqa: S608 - one of the sorts
     covered = {action for action, said in found.rows if said == value}
     return [one for one in names if one in covered]
 

@@ -8,6 +8,16 @@ from flyball.model.action import Action
 from flyball.model.decision import Decision, Facts, Verdict
 from flyball.model.grant import Freeze
 
+SORTS = ("agent", "target", "kind")
+MOST_SCOPE = 300
+"""Characters of a scope: it goes into entries of the log."""
+
+
+def is_scope(scope: str) -> bool:
+    """Say whether a text names what a freeze stops. One that is misspelt would stop nothing."""
+    sort, _, name = scope.partition(":")
+    return scope == "all" or (sort in SORTS and bool(name) and len(scope) <= MOST_SCOPE and scope.isprintable())
+
 
 def in_force(freezes: Iterable[Freeze], action: Action, now: float, *, undo: bool = False) -> Freeze | None:
     """Give the freeze that covers the action now, if any; for an undo only those that stop undoing too."""
