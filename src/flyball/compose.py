@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib
-import os
 import pkgutil
 import signal
-import stat
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ from flyball.backends.caller_http import HttpCaller
 from flyball.backends.clock import SystemClock
 from flyball.backends.engine_asyncio import AsyncioEngine
 from flyball.backends.freezer_file import FileFreezer
+from flyball.backends.plain_file import open_plain
 from flyball.backends.policy_kept import Kept
 from flyball.backends.policy_native import NativePolicy
 from flyball.backends.policy_opa import OpaPolicy
@@ -151,7 +150,9 @@ class Server:
             return
         for path in sorted((self.whole.folder / self.whole.project.drop).glob("*.yaml")):
             try:
-                await self._deliver("spec", _dropped_in(path))
+                with open_plain(path) as dropped:
+                    raw = dropped.read(MOST_BYTES + 1)  # no more of it than tells that it is too large
+                await self._deliver("spec", raw)
                 path.unlink()
             except (OSError, TooLarge) as fault:  # one that cannot be taken is put aside, and the next one is looked at
                 log.warning("spec not taken", path=str(path), fault=str(fault))
@@ -176,18 +177,6 @@ class Server:
         self.shelf.close()
         self.tail.close()
         self.store.close()
-
-
-def _dropped_in(path: Path) -> bytes:
-    """Read a regular file, and no more of it than is taken: a pipe would hold the server up, a link lead it elsewhere. Raises OSError."""
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise PermissionError(f"{path} is no plain file")
-        with open(fd, "rb", closefd=False) as dropped:
-            return dropped.read(MOST_BYTES + 1)
-    finally:
-        os.close(fd)
 
 
 async def build(folder: Path, *, takeover: bool = False, accept: tuple[str, ...] = ()) -> Server:

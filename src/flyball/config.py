@@ -198,7 +198,9 @@ class Rule(Part):
     enum: list[str | int] = Field(default_factory=list)
     min: int | None = None
     max: int | None = None
-    pattern: str = Field("", description="regular expression; what it lets in never begins with a dash, and observed text needs a person")
+    pattern: str = Field(
+        "", description="regular expression of RE2; what it lets in never begins with a dash, and observed text needs a person"
+    )
 
     @model_validator(mode="after")
     def _one(self) -> Self:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +92,17 @@ async def test_a_value_that_does_not_fit_is_refused(home: Path, args: dict[str, 
     hold = given(home, {"args": args}, argv=["/bin/true", "{table}", "{rows}", "{tag}"], args=RULES)
     with pytest.raises(BadInput, match=fault):
         await KIND.plan(hold)
+
+
+@pytest.mark.parametrize(("value", "fits"), [("a" * 60, True), ("a" * 60 + "!", False)])
+async def test_a_pattern_that_goes_back_and_forth_ends(home: Path, value: str, fits: bool) -> None:
+    hold = given(home, {"args": {"tag": value}}, argv=["/bin/true", "{tag}"], args={"tag": {"pattern": "(a+)+"}})
+    signal.alarm(30)  # the pattern is held against an agent's word on the event loop
+    try:
+        with nullcontext() if fits else pytest.raises(BadInput, match="tag does not fit"):
+            await KIND.plan(hold)
+    finally:
+        signal.alarm(0)
 
 
 async def test_only_what_the_catalogue_names_may_run(home: Path) -> None:

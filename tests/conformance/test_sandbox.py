@@ -315,7 +315,7 @@ async def test_no_process_inside_shows_another_ones_environment(bwrap: BwrapBox)
 
 async def test_host_processes_show_no_environment_files_or_memory_of_the_server(bwrap: BwrapBox) -> None:
     pid = os.getpid()
-    script = f"cat /proc/{pid}/environ; ls /proc/{pid}/root/; readlink /proc/{pid}/fd/0; head -c 1 /proc/{pid}/mem"
+    script = f"cat /proc/{pid}/environ; (cd /proc/{pid}/root && ls); readlink /proc/{pid}/fd/0; head -c 1 /proc/{pid}/mem"
     for write in (False, True):
         ran = await bwrap.run(Run(argv=("sh", "-c", script), host_pids=True, write=write))
         assert ran.out == b""

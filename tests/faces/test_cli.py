@@ -405,6 +405,17 @@ def test_a_command_that_outlasts_its_agents_sessions_is_named(tmp_path: Path, ma
     assert overlong({name: replace(one, kinds=("host.read",)) for name, one in whole.agents.items()}, whole.catalogue) == []
 
 
+def test_a_log_that_cannot_be_followed_is_named(tmp_path: Path) -> None:
+    folder = made(tmp_path / "p")
+    with (folder / "flyball.yaml").open("a") as project:
+        project.write("tails: [{name: web, path: /var/log/web.log, match: '(?=ERROR)', target: web}]\n")
+    rc, out, _ = flyball("doctor", "--project", folder, "-o", "json")
+    said = next(one for one in json.loads(out) if one["check"] == "tails")
+    assert (said["ok"], rc) == (False, 1)
+    assert said["detail"].startswith("the tail web cannot be followed: '(?=ERROR)' is no regular expression of RE2: ")
+    assert said["fix"] == "correct tails[].match in flyball.yaml"
+
+
 def test_a_runbook_that_is_wrong_is_named(tmp_path: Path) -> None:
     folder = made(tmp_path / "p")
     (folder / "runbooks" / "disk.yaml").write_text("kind: Runbook\n")

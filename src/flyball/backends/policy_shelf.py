@@ -20,6 +20,7 @@ from flyball.backends.policy_kept import Kept
 from flyball.backends.policy_native import Loaded, NativePolicy
 from flyball.backends.policy_opa import OpaPolicy
 from flyball.errors import BadInput, NotFound, NotReady, Unreachable, UserError
+from flyball.model.ids import Doc
 from flyball.model.log import Change, Entry
 from flyball.ports import Store
 
@@ -100,20 +101,17 @@ class Shelf:
             try:
                 loaded = await self._loaded(was)
             except UserError as fault:
-                await self._note("policy.refused", by, {"what": fault.what, "why": fault.why, "runs": was})
+                refused: Doc = {"what": fault.what, "why": fault.why, "runs": was}
+                await self._note(Entry(name="policy.refused", who=by, body=refused))
                 raise
             if loaded is not None:
                 await self._swap(loaded)
-                await self._note("policy.loaded", by, {"digest": self.native.digest, "rules": self.native.count, "was": was})
+                swapped: Doc = {"digest": self.native.digest, "rules": self.native.count, "was": was}
+                await self._note(Entry(name="policy.loaded", who=by, body=swapped))
             return {"digest": self.native.digest, "rules": self.native.count, "changed": self.native.digest != was}
 
-    async def _note(self, name: str, by: str, body: dict[str, Any]) -> None:
+    async def _note(self, entry: Entry) -> None:
         if self.store is not None:
-            entry = (
-                Entry(name="policy.loaded", who=by, body=body)
-                if name == "policy.loaded"
-                else Entry(name="policy.refused", who=by, body=body)
-            )
             await self.store.commit(Change(entries=(entry,)))
 
     async def _loaded(self, runs: str) -> Loaded | None:

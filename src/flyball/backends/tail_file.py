@@ -11,7 +11,6 @@ have read the file.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from flyball.backends.plain_file import open_plain
 from flyball.errors import BadInput
 from flyball.rego.error import OverLimit
 from flyball.rego.expression.machine import Budget, Regex, compiled
@@ -118,7 +118,7 @@ class FileTail:
     def _open(self, one: Followed) -> bool:
         """Open the file by its name; True if it is there. The first time ever it is followed from its end."""
         try:
-            held = _plain(one.path)
+            held = open_plain(one.path, links=True)
         except FileNotFoundError:
             one.known = True  # it will be new when it comes
             return False
@@ -184,17 +184,3 @@ def _let_go(one: Followed) -> None:
     if one.held is not None:
         one.held.close()
     one.held, one.offset, one.rest = None, one.offset - len(one.rest), b""
-
-
-def _plain(path: Path) -> BinaryIO:
-    """Open a regular file without waiting for anybody. Raises OSError for anything else, and for a link by somebody who may not read it."""
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    try:
-        seen, there = os.fstat(fd), path.lstat()  # in this order: what is put there in between is not believed
-        led = stat.S_ISLNK(there.st_mode) and there.st_uid in (0, os.geteuid(), seen.st_uid)
-        if not stat.S_ISREG(seen.st_mode) or not (led or os.path.samestat(seen, there)):
-            raise PermissionError(f"{path} is no plain file")
-        return os.fdopen(fd, "rb")
-    except OSError:
-        os.close(fd)
-        raise

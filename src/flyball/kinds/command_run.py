@@ -24,6 +24,8 @@ from flyball.model.box import Mount, Net, Ran, Run
 from flyball.model.ids import Doc
 from flyball.model.kind import KindSpec
 from flyball.ports import Hands
+from flyball.rego.error import OverLimit
+from flyball.rego.expression.machine import Budget, Regex, compiled
 
 _GAP = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _TAIL = 4_000  # characters of its output that the result holds
@@ -166,7 +168,16 @@ def _fits(value: Any, rule: Mapping[str, Any]) -> bool:
         return value in rule["enum"]
     if isinstance(value, int) or not rule["pattern"]:
         return isinstance(value, int) and rule["max"] is not None and rule["min"] <= value <= rule["max"]
-    return not value.startswith("-") and re.fullmatch(rule["pattern"], value) is not None
+    return not value.startswith("-") and _is_whole(rule["pattern"], value)
+
+
+def _is_whole(pattern: str, value: str) -> bool:
+    """Say whether a pattern matches all of a value, within a number of steps: it is an agent's word. What takes more does not fit."""
+    found = compiled(rf"\A(?:{pattern})\z")
+    try:
+        return isinstance(found, Regex) and found.matches(value, Budget("pattern"))
+    except OverLimit:
+        return False
 
 
 def _outcome(hands: Hands, ran: Ran) -> Outcome:

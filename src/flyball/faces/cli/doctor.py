@@ -74,7 +74,7 @@ def findings(desk: Desk) -> Iterator[Found]:
         yield Found("project", ok=False, detail=_line(fault), fix=fault.fix)
         return
     yield Found("project", ok=True, detail=f"{len(whole.agents)} agents, {len(whole.catalogue)} services in {desk.project.absolute()}")
-    for look in (_brains, _commands, _policy, _runbooks, _state, _disk, _log, _port):
+    for look in (_brains, _commands, _tails, _policy, _runbooks, _state, _disk, _log, _port):
         yield _safely(look, whole)
 
 
@@ -133,6 +133,14 @@ def _commands(whole: Whole) -> Found:
     found = overlong(whole.agents, whole.catalogue)
     fix = "raise max_s in the agent's manifest, or lower timeout_s in the catalogue"
     return Found("commands", ok=not found, detail="; ".join(found) or "each fits into a session of its agents", fix=fix)
+
+
+def _tails(whole: Whole) -> Found:
+    """See whether what logs are followed for can be read."""
+    from flyball.backends.tail_file import FileTail
+
+    FileTail(whole.state, whole.project.tails, lambda: 0.0)
+    return Found("tails", ok=True, detail=f"{len(whole.project.tails)} logs are followed", fix="")
 
 
 def _policy(whole: Whole) -> Found:
