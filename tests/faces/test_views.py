@@ -132,6 +132,17 @@ async def test_explain_says_what_why_who_and_names_its_proof(desk: Desk) -> None
     assert told["range"][0] < told["range"][1]
 
 
+async def test_explain_tells_the_summary_of_a_closed_session_once(desk: Desk) -> None:
+    await closed(desk.house)
+    doc = doc_of(desk)
+    doc["steps"], doc["deeds"] = [], []  # as where no cause was settled on
+    doc["session"]["summary"] = doc["log"][-1]["body"]["summary"] = "for the owner"
+    told = explain(doc)
+    assert told["why"] == "no cause was settled on"
+    assert str(told).count("for the owner") == 1
+    assert told["chain"][-1].endswith("(fixed)")
+
+
 async def test_explain_of_one_action_keeps_to_it(desk: Desk) -> None:
     told = explain(doc_of(desk), TRIED.id)
     assert told["what"].startswith("conf.revert on web, yellow: did not help, put back")

@@ -114,7 +114,8 @@ def _thought(doc: Mapping[str, Any], deed: Mapping[str, Any] | None) -> Mapping[
 
 def _why(doc: Mapping[str, Any], thought: Mapping[str, Any] | None, deed: Mapping[str, Any] | None) -> str:
     if thought is None:
-        return str(deed["action"]["why"]) if deed else str(doc["session"]["summary"]) or "no cause has been settled on yet"
+        closed = doc["session"]["phase"] == "closed"
+        return str(deed["action"]["why"]) if deed else f"no cause {'was settled on' if closed else 'has been settled on yet'}"
     record = f"{thought['worked']} of {thought['tried']} times it worked before" if thought["tried"] else "no record yet"
     away = sum(one["state"] in ("ruled_out", "refuted") for one in _last(doc))
     proof = len(thought["evidence"])
@@ -208,7 +209,9 @@ def _people(doc: Mapping[str, Any], cards: Sequence[Mapping[str, Any]]) -> list[
 def _line(one: Mapping[str, Any]) -> str:
     body, at = one["body"], datetime.fromtimestamp(one["at"], UTC).strftime("%H:%M:%S")
     told = TOLD.get(one["name"]) or f"{body.get('verdict')} by {body.get('check')}: {body.get('why')}"
-    said = body.get("reason") or body.get("text") or body.get("summary") or body.get("error") or ""
+    said = body.get("reason") or body.get("text") or body.get("error") or ""
+    if one["name"] == "session.closed":
+        said = body.get("outcome", "")  # the summary stands above
     if one["name"] in ("action.verified", "action.refuted"):
         said = "; ".join(str(note) for note in body.get("notes") or ())
     about = f" {one['action']}" if one["action"] else ""
