@@ -387,6 +387,20 @@ def test_what_init_writes_passes_its_own_checks(project: Path) -> None:
     assert (rc, err.splitlines()[0]) == (7, f"{project} holds a project already")
 
 
+@pytest.mark.parametrize("owner", ["", 'owner: ""\n'])
+def test_an_agent_without_an_owner_is_refused(tmp_path: Path, owner: str) -> None:
+    """Somebody answers for every agent."""
+    folder = made(tmp_path / "p")
+    manifest = folder / "agents" / "remediator.yaml"
+    kept = [line for line in manifest.read_text().splitlines(keepends=True) if not line.startswith("owner:")]
+    assert len(kept) == len(manifest.read_text().splitlines()) - 1
+    manifest.write_text("".join(kept) + owner)
+    rc, out, _ = flyball("doctor", "--project", folder, "-o", "json")
+    said = next(one for one in json.loads(out) if one["check"] == "project")
+    assert (rc, said["ok"]) == (1, False)
+    assert "owner" in said["detail"]
+
+
 @pytest.mark.parametrize(("max_s", "fits"), [(7200, False), (7201, True)])
 def test_a_command_that_outlasts_its_agents_sessions_is_named(tmp_path: Path, max_s: int, fits: bool) -> None:
     folder = made(tmp_path / "p")

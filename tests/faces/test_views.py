@@ -143,6 +143,14 @@ async def test_explain_tells_the_summary_of_a_closed_session_once(desk: Desk) ->
     assert told["chain"][-1].endswith("(fixed)")
 
 
+async def test_explain_names_who_acted_where_nobody_was_asked(desk: Desk) -> None:
+    doc = doc_of(desk)
+    doc["approvals"] = []
+    who = explain(doc)["who"]
+    assert who.startswith("agent:mender, by itself inside its grant (")
+    assert who.endswith("nobody was asked")
+
+
 async def test_explain_of_one_action_keeps_to_it(desk: Desk) -> None:
     told = explain(doc_of(desk), TRIED.id)
     assert told["what"].startswith("conf.revert on web, yellow: did not help, put back")
