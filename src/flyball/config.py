@@ -268,7 +268,9 @@ def read(cls: type[M], path: Path) -> M:
     except ValidationError as fault:
         first = fault.errors()[0]
         at = "/".join(str(part) for part in first["loc"])
-        raise BadInput(f"{path}: /{at}: {first['msg']}", "the file does not fit its schema", f"flyball schema {cls.__name__}") from fault
+        raise BadInput(
+            f"{path}: /{at}: {first['msg']}", "the file does not fit its schema", f"flyball schema {cls.model_fields['kind'].default}"
+        ) from fault
 
 
 class Whole:

@@ -399,6 +399,8 @@ def test_an_agent_without_an_owner_is_refused(tmp_path: Path, owner: str) -> Non
     said = next(one for one in json.loads(out) if one["check"] == "project")
     assert (rc, said["ok"]) == (1, False)
     assert "owner" in said["detail"]
+    assert said["fix"] == "flyball schema Agent"
+    assert flyball("schema", "Agent")[0] == 0
 
 
 @pytest.mark.parametrize(("max_s", "fits"), [(7200, False), (7201, True)])
