@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from flyball.backends.sandbox import BoxRefused, BwrapBox, LandlockBox, RefusingBox
-from flyball.backends.sandbox.keep import KEPT_S, Keep, _locked
+from flyball.backends.sandbox.keep import KEPT_S, Keep, _locked, end_by_hand, going
 from flyball.model.action import Seen
 from flyball.model.box import Mount, Ran, Run
 from live import until
@@ -116,6 +117,40 @@ async def test_a_run_that_is_called_off_is_dead(gate: Gate) -> None:
     assert (ran.code, ran.signal, ran.timed_out) == (None, signal.SIGTERM, False)
     await gate.keep.end("s-1.1")
     await gate.keep.end("s-1.none")
+
+
+async def test_a_server_that_stands_still_right_after_the_start_holds_no_lock(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    wait, held = subprocess.Popen.wait, []
+
+    def stalled(popen: subprocess.Popen[bytes], timeout: float | None = None) -> int:
+        held.extend(one for one in Path("/proc/self/fd").iterdir() if os.path.realpath(one) == str(gate.runs / "s-1.1" / "lock"))
+        return wait(popen, timeout)
+
+    monkeypatch.setattr(subprocess.Popen, "wait", stalled)
+    await gate.keep.begin("s-1.1", gate.run())
+    assert held == []
+    assert gate.keep.find("s-1.1") is Seen.RUNNING
+    await gate.keep.end("s-1.1")
+
+
+async def test_a_run_is_ended_by_hand_while_its_server_stands_still_with_the_lock(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    flock, held = fcntl.flock, []
+
+    def shared(fd: int, how: int) -> None:
+        flock(fd, how)
+        if how == fcntl.LOCK_EX:
+            held.append(os.dup(fd))
+
+    monkeypatch.setattr(fcntl, "flock", shared)
+    await gate.keep.begin("s-1.1", gate.run())
+    try:
+        assert going(gate.runs) == ["s-1.1"]
+        assert await end_by_hand(gate.runs, "s-1.1")
+        assert going(gate.runs) == ["s-1.1"], "the lock was free: this test shows nothing"
+        assert await end_by_hand(gate.runs, "s-1.1"), "one that has ended is no fault"
+    finally:
+        os.close(*held)
+    assert gate.ended().signal == signal.SIGTERM
 
 
 async def test_the_time_limit_needs_no_server(gate: Gate) -> None:

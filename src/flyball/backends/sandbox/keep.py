@@ -77,7 +77,12 @@ class Keep:
     async def end(self, name: str) -> None:
         """End a run that goes on; waits until it has. One that ended already is left as it is."""
         self._mine(name)
-        await _end(self._place(name))
+        place = self._place(name)
+        if await _end(place):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GRACE_S):
+                    while _locked(place):  # noqa: ASYNC110 - a child that it had just forked may hold the lock a moment longer
+                        await asyncio.sleep(LOOK_S)
 
     def _mine(self, what: str) -> None:
         if not self._held():
@@ -96,7 +101,8 @@ class Keep:
             return
         with ExitStack() as stack:
             lock, note = (os.open(place / one, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600) for one in ("lock", "note"))
-            stack.callback(os.close, lock)
+            lock_here = stack.enter_context(ExitStack())
+            lock_here.callback(os.close, lock)
             stack.callback(os.close, note)
             fcntl.flock(lock, fcntl.LOCK_EX)
             _sync(self._folder)
@@ -117,6 +123,7 @@ class Keep:
                     pass_fds=(plan, lock, note, *start.fds),
                     start_new_session=True,
                 )
+            lock_here.close()  # at once: a server that stands still here would hold the lock of a run that has ended
             popen.wait()  # it forks and ends
         self._tidy(place)
 
@@ -155,28 +162,34 @@ def going(folder: Path) -> list[str]:
 
 async def end_by_hand(folder: Path, name: str) -> bool:
     """End one of the runs that `going` has named, past the server that began it; says whether it has ended. Raises PermissionError."""
-    await _end(folder / name)
-    return not _locked(folder / name)
+    return await _end(folder / name)
 
 
-async def _end(place: Path) -> None:
-    """Ask a run's runner to end it and wait until it has, for `GRACE_S` seconds at most."""
+async def _end(place: Path) -> bool:
+    """Ask a run's runner to end it and wait until it has, for `GRACE_S` seconds at most; says whether it has.
+
+    The end of the runner is what counts: a server that stands still may hold the lock of a run that it has just begun.
+    """
     with ExitStack() as stack:
         try:
             fd = os.pidfd_open(int((place / "began").read_text()))
+        except ProcessLookupError:
+            return True
         except (OSError, ValueError):
-            return
+            return not _locked(place)
         stack.callback(os.close, fd)
-        if _locked(place):  # so the runner lives, and the descriptor is its own
-            loop, gone = asyncio.get_running_loop(), asyncio.Event()
-            loop.add_reader(fd, gone.set)
-            stack.callback(loop.remove_reader, fd)
+        if not _locked(place):
+            return True
+        # So the runner lives, and the descriptor is its own.
+        loop, gone = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(fd, gone.set)
+        stack.callback(loop.remove_reader, fd)
+        with suppress(ProcessLookupError):  # it has ended by itself meanwhile
             signal.pidfd_send_signal(fd, signal.SIGTERM)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(GRACE_S):
-                    await gone.wait()
-                    while _locked(place):  # noqa: ASYNC110 - a child that it had just forked may hold the lock a moment longer
-                        await asyncio.sleep(LOOK_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_S):
+                await gone.wait()
+        return gone.is_set()
 
 
 def _locked(place: Path) -> bool:
