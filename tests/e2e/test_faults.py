@@ -15,7 +15,7 @@ import pytest
 from flyball.lab import estate, faults
 from live import Incident
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 TOURS = (
     ("misleading", "kill", "config", "flood"),

@@ -42,7 +42,7 @@ class World:
         return await self.server.house.act(self.agent, said)
 
     async def until(self, look: Callable[[], Any]) -> Any:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while not (found := look()):  # noqa: ASYNC110 the event is a row in the store
                 await asyncio.sleep(0.02)
         return found
@@ -57,7 +57,7 @@ class World:
 
     async def steer(self, verb: str, reason: str) -> None:
         """Steer the session; who loses a race against the server is told to look again."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     await self.server.house.steer(self.admin, self.session, verb, reason)

@@ -239,12 +239,12 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_document_ends_soon(name: Any) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     with suppress(BuiltinFault, OverLimit):
         call("graphql.parse", HOSTILE[name], SCHEMA)
     with suppress(OverLimit):
         call("graphql.schema_is_valid", HOSTILE[name])
-    assert time.perf_counter() - began < 8
+    assert time.thread_time() - began < 8
 
 
 def test_a_fragment_that_many_operations_spread_is_walked_only_so_often() -> None:
@@ -259,10 +259,10 @@ def test_a_hostile_schema_ends_soon() -> None:
     many = f"interface I {{ {names} }} " + f"type A implements I {{ {names} }}"
     extended = "type A { a: Int } " + " ".join(f"extend type A {{ b{n}: Int }}" for n in range(6000))
     for text in (many, extended, "type A { " + "a: Int " * 30_000 + "}"):
-        began = time.perf_counter()
+        began = time.thread_time()
         with suppress(OverLimit):
             call("graphql.schema_is_valid", text)
-        assert time.perf_counter() - began < 8
+        assert time.thread_time() - began < 8
 
 
 words = st.sampled_from(

@@ -152,7 +152,7 @@ def test_hostile_schemas_and_documents_end_soon() -> None:
     deep = {}
     for _ in range(3000):
         deep = {"not": deep}
-    began = time.perf_counter()
+    began = time.thread_time()
     for document, schema in (
         ({"a": "a" * 50_000 + "!"}, {"properties": {"a": {"pattern": "^(a+)+$"}}}),
         ({"a": list(range(50_000))}, {"properties": {"a": {"items": {"type": "string"}}}}),
@@ -166,7 +166,7 @@ def test_hostile_schemas_and_documents_end_soon() -> None:
             assert valid or 0 < len(found) <= 1000
         with suppress(OverLimit):
             call("json.verify_schema", schema)
-    assert time.perf_counter() - began < 8
+    assert time.thread_time() - began < 8
 
 
 scalar = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=6)
@@ -347,9 +347,9 @@ def test_pem_blocks_are_found_where_they_are_whole(text: Any, expected: Any) -> 
 
 
 def test_pem_blocks_that_end_as_others_are_passed_over_in_one_go() -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     assert block("-----BEGIN A-----\n" * 150_000 + "-----END B-----\n") is None
-    assert time.perf_counter() - began < 5
+    assert time.thread_time() - began < 5
 
 
 def test_padding_that_is_begun_must_be_whole() -> None:

@@ -299,7 +299,7 @@ def test_a_payload_that_cannot_be_read_is_a_fault(text: Any) -> None:
 
 
 def test_a_million_dots_and_a_million_keys_end_soon() -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     for text in ("." * 1_000_000, "a" * 1_000_000 + ".a.a"):
         with pytest.raises(BuiltinFault):
             call("io.jwt.decode", text)
@@ -310,7 +310,7 @@ def test_a_million_dots_and_a_million_keys_end_soon() -> None:
     ):
         with pytest.raises(BuiltinFault):
             call("io.jwt.verify_rs256", "e30.e30.", text)
-    assert time.perf_counter() - began < 5
+    assert time.thread_time() - began < 5
 
 
 scalar = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=40)
