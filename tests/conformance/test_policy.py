@@ -558,6 +558,11 @@ def test_bad_tables_do_not_load(tmp_path: Path, data: str, what: str) -> None:
         ("  attempts: 3", "  atempts: 3", "/limits: "),
         ("normal: red", "normal: rde", "/zones/git.revert/prod/normal: "),
         ("lab: prod", "lab: production", "/environments/lab: "),
+        ("Monday", "monday", "/hours/banking/days/0: "),
+        ("Europe/Berlin", "Europe/Berln", '/hours/banking/time_zone: "Europe/Berln" is not a "time-zone"'),
+        ("Europe/Berlin", "Europe", "/hours/banking/time_zone: "),
+        ("Europe/Berlin", "../Berlin", "/hours/banking/time_zone: "),
+        ("Europe/Berlin", '""', "/hours/banking/time_zone: "),
     ],
 )
 def test_a_misspelt_table_does_not_load(copy: Path, old: str, new: str, why: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import jsonschema_rs
 import orjson
@@ -207,7 +208,7 @@ def flat(answer: PolicyAnswer) -> dict[str, Any]:
 def _lint_data(held: Folder) -> Iterator[Mistake]:
     """A table with a misspelt key would leave the rule that reads it silent."""
     try:
-        schema = jsonschema_rs.Draft202012Validator(dict(held.data_schema))
+        schema = jsonschema_rs.Draft202012Validator(dict(held.data_schema), validate_formats=True, formats={"time-zone": _is_time_zone})
     except ValueError as fault:
         yield Mistake(
             Place("data.schema.json", 1, 1), "rego_load_error", f"no JSON Schema: {str(fault).splitlines()[0]}", "correct the file"
@@ -218,6 +219,13 @@ def _lint_data(held: Folder) -> Iterator[Mistake]:
         at = "/".join(str(step) for step in first.instance_path)
         what = f"a table is malformed: /{at}: {first.message[:200]}"
         yield Mistake(Place("data.yaml", 1, 1), "rego_load_error", what, "see data.schema.json")
+
+
+def _is_time_zone(name: str) -> bool:
+    try:
+        return bool(name) and bool(ZoneInfo(name))
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # as flyball.rego.builtin.time does: a folder of the database is an OSError
+        return False
 
 
 def _lint_form(modules: Iterable[Module]) -> Iterator[Mistake]:

@@ -30,10 +30,10 @@ red contains [55, "hours.office", sprintf("it is outside the office hours of %s"
 
 in_hours if {
 	hours := data.hours[input.target.env]
-	local := input.now + (hours.utc_offset_h * 3600)
-	day := floor(local / 86400)
-	((day + 4) % 7) in hours.days
-	hour := (local - (day * 86400)) / 3600
-	hour >= hours.from_h
-	hour < hours.until_h
+	local := [floor(input.now) * 1000000000, hours.time_zone]
+	time.weekday(local) in hours.days
+	[hour, minute, _] := time.clock(local)
+	since_midnight := hour + (minute / 60)
+	since_midnight >= hours.from_h
+	since_midnight < hours.until_h
 }
