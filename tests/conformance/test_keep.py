@@ -212,6 +212,17 @@ async def test_old_runs_are_removed_and_young_ones_kept(gate: Gate) -> None:
     assert sorted(place.name for place in gate.runs.iterdir()) == ["last", "young"]
 
 
+async def test_a_clock_that_jumps_forgets_no_end_that_was_not_told(gate: Gate) -> None:
+    await gate.keep.begin("old", gate.run("true"))
+    until(lambda: not _locked(gate.runs / "old"), 10, "the end of the old run's runner")
+    long_ago = (gate.runs / "old" / "end").stat().st_mtime - KEPT_S - 100
+    os.utime(gate.runs / "old" / "end", (long_ago, long_ago))
+    await gate.keep.begin("next", gate.run("true"))
+    assert gate.ended("old").code == 0
+    await gate.keep.begin("last", gate.run("true"))
+    assert sorted(place.name for place in gate.runs.iterdir()) == ["last", "next"]
+
+
 async def test_the_program_is_given_no_lock_and_no_descriptor(gate: Gate) -> None:
     await gate.keep.begin("s-1.1", gate.run("ls /proc/self/fd | wc -l; env | cut -d= -f1 | sort | tr '\\n' ' '"))
     lines = gate.ended().out.decode().splitlines()

@@ -27,7 +27,7 @@ from flyball.model.action import Seen
 from flyball.model.box import Level, Ran, Run
 from flyball.ports import Box
 
-KEPT_S = 30 * 86_400.0  # how long the folder of a run that ended is kept
+KEPT_S = 30 * 86_400.0  # how long the folder of a run whose end was told is kept
 TAIL = 65_536  # bytes of what it said that a run's end is told with
 LOOK_S = 0.01
 GRACE_S = 5.0  # between the request to end a run and its end
@@ -63,7 +63,10 @@ class Keep:
         if not (place / "began").exists():
             return Seen.ABSENT
         with suppress(OSError, ValueError):
-            return self._ended(place, json.loads((place / "end").read_bytes().rstrip(b"\0")))
+            ended = self._ended(place, json.loads((place / "end").read_bytes().rstrip(b"\0")))
+            with suppress(OSError):  # a full disk keeps the folder longer
+                (place / "told").touch(mode=0o600)
+            return ended
         return Seen.UNSURE
 
     def read(self, name: str, after: int, most: int) -> bytes:
@@ -128,11 +131,11 @@ class Keep:
         self._tidy(place)
 
     def _tidy(self, fresh: Path) -> None:
-        """Remove the folders of runs that ended long before this one began."""
+        """Remove the folders of runs that ended long before this one began, and were told: a clock that jumps makes no end go unheard."""
         now = fresh.stat().st_mtime
         for place in self._folder.iterdir():
             end = place / "end"
-            if end.exists() and now - end.stat().st_mtime > KEPT_S and not _locked(place):
+            if (place / "told").exists() and end.exists() and now - end.stat().st_mtime > KEPT_S and not _locked(place):
                 shutil.rmtree(place, ignore_errors=True)
 
     def _ended(self, place: Path, told: Mapping[str, Any]) -> Ran | Seen:
