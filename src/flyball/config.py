@@ -5,6 +5,7 @@ An unknown key is an error: a setting that is misspelt must not be a setting tha
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -347,6 +348,33 @@ def overlong(agents: Mapping[str, Agent], catalogue: Mapping[str, Target]) -> li
         if target in agent.targets or any(target in catalogue[one].depends_on for one in agent.targets)
         if limit >= agent.max_s
     ]
+
+
+def absent(target: Target) -> list[str]:
+    """Name what the catalogue says of a target and this machine does not have, as far as this user may see: programs, files, folders."""
+    facts: dict[str, Any] = dict(target.facts)
+    control, commands = (
+        cast("dict[str, Any]", said) if isinstance(said := facts.get(key), dict) else {} for key in ("control", "commands")
+    )
+    programs = {f"control.{verb}": argv[0] for verb, argv in control.items() if isinstance(argv, list) and argv}
+    programs |= {f"commands.{name}": said["argv"][0] for name, said in commands.items()}
+    mounts = [each["source"] for said in commands.values() for each in said["mounts"]]
+    mounts += [each["source"] for each in _listed(facts, "control_mounts") if isinstance(each, dict) and "source" in each]
+    log = str(facts.get("log", "")).rpartition("/")[0]  # the file itself may come with the first line
+    named = [
+        *programs.items(),
+        *(("paths", path) for path in _listed(facts, "paths")),
+        *(("mounts", path) for path in mounts),
+        ("log", log),
+        *((key, facts.get(key, "")) for key in ("mountpoint", "quarantine", "repo", "config")),
+    ]
+    first = {path: key for key, path in reversed(named) if isinstance(path, str) and path.startswith("/")}
+    return [f"{key} {path}" for path, key in reversed(first.items()) if not os.access(path, os.F_OK)]
+
+
+def _listed(facts: Mapping[str, Any], key: str) -> list[Any]:
+    found = facts.get(key)
+    return found if isinstance(found, list) else []
 
 
 def _target(one: Service) -> Target:

@@ -421,6 +421,39 @@ def test_a_command_that_outlasts_its_agents_sessions_is_named(tmp_path: Path, ma
     assert overlong({name: replace(one, kinds=("host.read",)) for name, one in whole.agents.items()}, whole.catalogue) == []
 
 
+def test_what_the_catalogue_names_and_is_not_there_is_warned_about(tmp_path: Path) -> None:
+    folder, logs = made(tmp_path / "p"), tmp_path / "logs"
+    logs.mkdir()
+    catalogue = folder / "catalogue.yaml"
+    services = yaml.safe_load(catalogue.read_text())
+    facts = {
+        "control": {"status": ["/bin/true"], "start": ["/no/ctl", "start"], "stop": ["/no/ctl", "stop"]},
+        "control_mounts": [{"source": str(logs)}, {"source": "/no/socket"}],
+        "paths": [f"{logs}/", "/no/logs"],
+        "log": f"{logs}/not-yet-written.log",
+        "repo": str(tmp_path),
+        "quarantine": "/no/quarantine",
+        "health_url": "http://127.0.0.1:9/",
+    }
+    command = {"argv": ["/no/reindex"], "mounts": [{"source": "/no/data"}], "timeout_s": 60}
+    services["services"] = [{"name": "web", "env": "prod", "facts": facts, "commands": {"reindex": command}}]
+    catalogue.write_text(yaml.safe_dump(services))
+    rc, out, err = flyball("doctor", "--project", folder)
+    said = next(line for line in out.splitlines() if line.split("\t")[1] == "services")
+    missing = (
+        "control.start /no/ctl, commands.reindex /no/reindex, paths /no/logs, mounts /no/data, mounts /no/socket, quarantine /no/quarantine"
+    )
+    assert said == f"WARN\tservices\tweb: not there, or not to be seen: {missing}"
+    assert (rc, err) == (0, "services: correct the catalogue; what a runbook cannot look at it leaves to a person\n")
+    for gone in ("quarantine", "control_mounts"):
+        facts.pop(gone)
+    facts |= {"control": {"status": ["/bin/true"]}, "paths": [str(logs)]}
+    services["services"][0].pop("commands")
+    catalogue.write_text(yaml.safe_dump(services))
+    rc, out, err = flyball("doctor", "--project", folder)
+    assert (rc, err, "ok\tservices\tevery program and path of the catalogue is there" in out.splitlines()) == (0, "", True)
+
+
 def test_a_log_that_cannot_be_followed_is_named(tmp_path: Path) -> None:
     folder = made(tmp_path / "p")
     with (folder / "flyball.yaml").open("a") as project:

@@ -27,7 +27,7 @@ PYTHON = (3, 11)
 DISK_LEAST = 200 * 1024 * 1024
 BEHIND_S = 5.0
 COLUMNS: list[show.Column] = [
-    ("", lambda row: "ok" if row["ok"] else "FAIL"),
+    ("", lambda row: "FAIL" if not row["ok"] else "WARN" if row["warn"] else "ok"),
     ("check", "check"),
     ("found", "detail"),
 ]
@@ -35,12 +35,13 @@ COLUMNS: list[show.Column] = [
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One line: what was looked at, whether it is well, and what to do where it is not."""
+    """One line: what was looked at, whether it is well, and what to do where it is not. `warn`: it may be meant so."""
 
     check: str
     ok: bool
     detail: str
     fix: str = ""
+    warn: bool = False
 
 
 @click.command(cls=Cmd)
@@ -48,14 +49,14 @@ class Found:
 def doctor(desk: Desk) -> int:
     """Check this machine and the project, with a fix for each finding.
 
-    Exit code 0 where everything is well, 1 where something needs a fix.
+    Exit code 0 where everything is well or only warned about, 1 where something needs a fix.
     """
     found = list(findings(desk))
     rows = [asdict(one) for one in found]
     if not show.dumped(desk, rows):
         show.table(desk, COLUMNS, rows)
         for one in found:
-            if one.fix and not one.ok:
+            if one.fix and (one.warn or not one.ok):
                 show.say(f"{one.check}: {one.fix}")
     return 0 if all(one.ok for one in found) else 1
 
@@ -74,7 +75,7 @@ def findings(desk: Desk) -> Iterator[Found]:
         yield Found("project", ok=False, detail=_line(fault), fix=fault.fix)
         return
     yield Found("project", ok=True, detail=f"{len(whole.agents)} agents, {len(whole.catalogue)} services in {desk.project.absolute()}")
-    for look in (_brains, _commands, _tails, _policy, _runbooks, _state, _disk, _log, _port):
+    for look in (_brains, _services, _commands, _tails, _policy, _runbooks, _state, _disk, _log, _port):
         yield _safely(look, whole)
 
 
@@ -124,6 +125,17 @@ def _brains(whole: Whole) -> Found:
     told = {"runbook": "runbook (no model, no key)", "remote": "remote (a caller of the API)"}
     found = [f"{name} by {told.get(agent.brain, agent.brain)}" for name, agent in sorted(whole.agents.items())]
     return Found("brain", ok=bool(found), detail=", ".join(found) or "no agents", fix="flyball init writes one")
+
+
+def _services(whole: Whole) -> Found:
+    """See whether what the catalogue names is on this machine: a look that fails tells a runbook nothing, and it escalates."""
+    from flyball.config import absent
+
+    found = {name: missing for name, one in sorted(whole.catalogue.items()) if (missing := absent(one))}
+    told = [f"{name}: not there, or not to be seen: {', '.join(missing)}" for name, missing in found.items()]
+    fix = "correct the catalogue; what a runbook cannot look at it leaves to a person"
+    detail = "; ".join(told) or "every program and path of the catalogue is there"
+    return Found("services", ok=True, detail=detail, fix=fix, warn=bool(told))
 
 
 def _commands(whole: Whole) -> Found:
