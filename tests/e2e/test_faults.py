@@ -32,6 +32,7 @@ class Met:
 
     sessions: list[dict[str, Any]] = field(default_factory=list)
     log: list[dict[str, Any]] = field(default_factory=list)
+    told: dict[str, Any] = field(default_factory=dict)  # the explanation of the first session
     left: list[str] = field(default_factory=list)  # what was still broken when the last session closed
     pids: tuple[Any, Any] = (None, None)  # of web, before and after
 
@@ -54,6 +55,7 @@ def suffer(incident: Incident, name: str) -> Met:
     met.sessions = incident.close(known, 60)  # a second alert of the same fault may have waited for the first session
     ours = {one["id"] for one in met.sessions}
     met.log = [one for one in live.log() if one["session"] in ours]
+    met.told = live.get(f"/v1/sessions/{met.sessions[0]['id']}/explain")
     return met
 
 
@@ -141,8 +143,11 @@ def test_what_no_kind_can_fix_is_a_persons_and_nothing_is_changed(met: dict[str,
     assert set(one.outcomes) == {"escalated"}
     assert one.decided("allow") == one.decided("hold") == one.decided("deny") == []
     assert one.left == [name]
+    assert one.told["evidence"] != []
     if name == "misleading":
         assert one.pids[0] == one.pids[1] is not None
+        assert one.told["why"].startswith("The service is up; what the alert looks through is broken: ")
+        assert "service-down/killed" in [each["name"] for each in one.told["ruled_out"]]
 
 
 def test_a_restart_that_does_not_help_is_refuted_and_a_person_looks(met: dict[str, Met | AssertionError]) -> None:

@@ -20,6 +20,7 @@ from flyball.views.feedback import feedback
 from flyball.views.report import markdown
 from flyball.views.shadow import shadow
 from flyball.views.steps import FIELDS, steps
+from flyball.views.thought import hypotheses
 
 SCHEMAS = Path(flyball.defaults.__file__).parent / "schemas"
 
@@ -82,7 +83,7 @@ async def test_many_alternatives_are_folded_into_one_node(desk: Desk) -> None:
     ]
     titles = [node["title"] for node in tree.tree(doc)["nodes"][0]["nodes"]]
     assert titles[-1] == "17 more"
-    assert len(tree.hypotheses(doc)) == 23
+    assert len(hypotheses(doc)) == 23
 
 
 async def test_figures_are_told_from_the_log(desk: Desk) -> None:
@@ -136,11 +137,68 @@ async def test_explain_tells_the_summary_of_a_closed_session_once(desk: Desk) ->
     await closed(desk.house)
     doc = doc_of(desk)
     doc["steps"], doc["deeds"] = [], []  # as where no cause was settled on
+    doc["log"][-1]["body"]["thought"]["hypotheses"] = []
     doc["session"]["summary"] = doc["log"][-1]["body"]["summary"] = "for the owner"
     told = explain(doc)
     assert told["why"] == "no cause was settled on"
     assert str(told).count("for the owner") == 1
     assert told["chain"][-1].endswith("(fixed)")
+
+
+HELD = {
+    "name": "down/probe",
+    "cause": "The way there is broken",
+    "state": "chosen",
+    "confidence": 0.1,
+    "prior": 0.1,
+    "tried": 0,
+    "worked": 0,
+}
+NONE_OF_IT = {**HELD, "name": "down/killed", "cause": "It was killed", "state": "ruled_out", "because": "it answers", "evidence": []}
+MAYBE = {**NONE_OF_IT, "name": "down/net", "cause": "The network is slow", "state": "open", "because": "nothing tells"}
+
+
+async def left_to_a_person(desk: Desk, *nouns: dict[str, Any]) -> dict[str, Any]:
+    """A session in which nothing was done and the thought that closes it is the only one."""
+    await closed(desk.house)
+    doc = doc_of(desk)
+    doc["deeds"] = [one for one in doc["deeds"] if one["action"]["purpose"] == "diagnose"]
+    doc["steps"], doc["approvals"] = [], []
+    doc["log"][-1]["body"]["thought"]["hypotheses"] = list(nouns)
+    return doc
+
+
+async def test_a_cause_that_is_left_to_a_person_is_told_with_its_proof(desk: Desk) -> None:
+    held = {**HELD, "because": "it answers us", "evidence": ["s-one.1.out"]}
+    doc = await left_to_a_person(desk, held, NONE_OF_IT, MAYBE)
+    told = explain(doc)
+    assert told["why"].startswith(
+        "The way there is broken: it answers us (confidence 0.10, prior 0.10, no record yet); 1 piece of evidence, 1 "
+    )
+    assert [one["digest"] for one in told["evidence"]] == ["sha256:v"]
+    assert ([one["name"] for one in told["ruled_out"]], [one["name"] for one in told["open"]]) == (["down/killed"], ["down/net"])
+    text = markdown(doc, span.figures(doc, BEGIN + 500))
+    assert "**The way there is broken**: it answers us (`down/probe`, confidence 0.10" in text
+    assert "- evidence `s-one.1.out`: see what it said last; kind:look.at@web, `sha256:v`" in text
+    assert "\nLeft open:\n\n- The network is slow: nothing tells\n\nRuled out:\n\n- It was killed: it answers\n" in text
+
+
+async def test_where_no_cause_is_left_all_that_was_seen_is_told(desk: Desk) -> None:
+    told = explain(await left_to_a_person(desk, NONE_OF_IT, MAYBE))
+    assert told["why"] == "no cause was settled on: 1 ruled out, 1 left open"
+    assert [one["id"] for one in told["evidence"]] == ["s-one.1.out"]
+
+
+async def test_what_was_tried_in_vain_is_no_cause_though_its_brain_never_thought_again(desk: Desk) -> None:
+    await closed(desk.house)
+    doc = doc_of(desk)
+    doc["log"][-1]["body"]["thought"]["hypotheses"] = []
+    last = [one for one in doc["deeds"] if one["action"]["hypothesis"] == "down/config"][-1]
+    last.update(status="undone", verified=False, verify_note="the page is still down")
+    told = explain(doc)
+    assert told["why"] == "no cause was settled on: 2 tried and refuted, 1 ruled out"
+    because = next(one["because"] for one in told["ruled_out"] if one["name"] == "down/config")
+    assert because == "its log says so; but the page is still down"
 
 
 async def test_explain_names_who_acted_where_nobody_was_asked(desk: Desk) -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flyball.rules.digest import trace_of
+from flyball.views.thought import AWAY, counted, hypotheses, settled, thoughts
 
 TOLD = {
     "session.opened": "opened",
@@ -45,15 +46,18 @@ def explain(doc: Mapping[str, Any], action: str = "") -> dict[str, Any]:
     entries = [one for one in doc["log"] if one["name"] in TOLD or one["name"] == "action.decided"]
     chain = [one for one in entries if (one["action"] in names) or (not action and not one["action"])]
     best = chosen[-1] if chosen else None
-    thought = _thought(doc, best)
+    ranked = hypotheses(doc)
+    thought = _thought(doc, best) if action else _cause(doc, best)
+    proof = (best["action"]["evidence"] if best else ()) if action else _proof(doc, thought, best)
     return {
         "what": _what_action(best) if action else _what(doc, deeds),
-        "why": _why(doc, thought, best),
+        "why": _why(doc, thought, best if action or not ranked else None),
         "who": _who(doc, cards, chosen),
         "trace": trace_of(doc["session"]["id"]),
         "hypothesis": thought,
-        "evidence": [_evidence(doc, name) for name in (best["action"]["evidence"] if best else ())],
-        "ruled_out": [one for one in _last(doc) if one["state"] in ("ruled_out", "refuted")],
+        "evidence": [_evidence(doc, name) for name in proof],
+        "ruled_out": [one for one in ranked if one["state"] in AWAY],
+        "open": [one for one in ranked if one["state"] == "open"],
         "policy": [_policy(one, doc) for one in chosen],
         "changes": [_change(one) for one in chosen if one["recipe"]],
         "runbook": _runbook(doc),
@@ -92,12 +96,20 @@ def _what_action(deed: Mapping[str, Any] | None) -> str:
     return f"{action['kind']} on {action['target']}, {deed['zone']}: {_stood(deed)}. {deed['verify_note']}".strip()
 
 
-def _last(doc: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    last: dict[str, Mapping[str, Any]] = {}
-    for step in doc["steps"]:
-        for one in (step["answer"].get("thought") or {}).get("hypotheses") or ():
-            last[one["name"]] = one
-    return list(last.values())
+def _cause(doc: Mapping[str, Any], deed: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Give the hypothesis that a session holds to be the cause: as it stood when its last action was proposed, if that follows from it."""
+    held = settled(doc)
+    if held is None or deed is None or deed["action"]["hypothesis"] != held["name"]:
+        return held
+    return _thought(doc, deed) or held
+
+
+def _proof(doc: Mapping[str, Any], cause: Mapping[str, Any] | None, deed: Mapping[str, Any] | None) -> Sequence[str]:
+    """Name the values that a session's explanation stands on: those of the cause and of what was done for it; else all that was seen."""
+    if cause is None:
+        return [one["result"] for one in doc["deeds"] if one["action"]["purpose"] == "diagnose" and one["value"] is not None]
+    acted = deed["action"]["evidence"] if deed is not None and deed["action"]["hypothesis"] == cause["name"] else ()
+    return list(acted or cause["evidence"])
 
 
 def _thought(doc: Mapping[str, Any], deed: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
@@ -112,12 +124,16 @@ def _thought(doc: Mapping[str, Any], deed: Mapping[str, Any] | None) -> Mapping[
     return found
 
 
-def _why(doc: Mapping[str, Any], thought: Mapping[str, Any] | None, deed: Mapping[str, Any] | None) -> str:
+def _why(doc: Mapping[str, Any], thought: Mapping[str, Any] | None, action: Mapping[str, Any] | None) -> str:
+    ranked = hypotheses(doc)
     if thought is None:
+        if action is not None:
+            return str(action["action"]["why"])
         closed = doc["session"]["phase"] == "closed"
-        return str(deed["action"]["why"]) if deed else f"no cause {'was settled on' if closed else 'has been settled on yet'}"
+        rest = counted(ranked)
+        return f"no cause {'was settled on' if closed else 'has been settled on yet'}{f': {rest}' if rest else ''}"
     record = f"{thought['worked']} of {thought['tried']} times it worked before" if thought["tried"] else "no record yet"
-    away = sum(one["state"] in ("ruled_out", "refuted") for one in _last(doc))
+    away = sum(one["state"] in AWAY for one in ranked)
     proof = len(thought["evidence"])
     return (
         f"{thought['cause']}: {thought['because']} (confidence {thought['confidence']:.2f}, prior {thought['prior']:.2f}, {record}); "
@@ -188,8 +204,7 @@ def _change(deed: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _runbook(doc: Mapping[str, Any]) -> dict[str, Any]:
-    for step in reversed(doc["steps"]):
-        thought = step["answer"].get("thought") or {}
+    for thought in reversed(list(thoughts(doc))):
         if thought.get("runbook"):
             return {"name": thought["runbook"], "digest": thought["runbook_digest"], "selection": thought.get("selection") or {}}
     return {}

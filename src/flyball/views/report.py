@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from flyball.views.thought import AWAY, hypotheses, settled
+
 TIMES = (("detect_s", "time to detect"), ("decide_s", "time to decide"), ("fix_s", "time to fix"), ("waited_s", "waited for people"))
 _MARKUP = re.compile(r"([\\`*_\[\]<>#|~])")
 _HUMAN = ("approval.answered", "brain.answered", "review.answered", "session.pause", "session.resume", "session.cancel", "action.ruled")
@@ -61,12 +63,7 @@ def _impact(doc: Mapping[str, Any], figures: Mapping[str, Any]) -> Iterator[str]
 
 def _figures(figures: Mapping[str, Any]) -> Iterator[str]:
     yield "\n## Figures\n\n| figure | value |\n|---|---|"
-    for name, title in (
-        ("detect_s", "time to detect"),
-        ("decide_s", "time to decide"),
-        ("fix_s", "time to fix"),
-        ("waited_s", "waited for people"),
-    ):
+    for name, title in TIMES:
         yield f"| {title} | {_lasting(figures[name])} |"
     yield f"| interventions by people | {figures['interventions']} |"
     yield f"| cost | ${figures['cost_micros'] / 1_000_000:.4f} |"
@@ -75,27 +72,26 @@ def _figures(figures: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _cause(doc: Mapping[str, Any]) -> Iterator[str]:
-    last: dict[str, Mapping[str, Any]] = {}
-    for step in doc["steps"]:
-        for one in (step["answer"].get("thought") or {}).get("hypotheses") or ():
-            last[one["name"]] = one
+    ranked, held = hypotheses(doc), settled(doc)
     yield "\n## Root cause\n"
-    chosen = [one for one in last.values() if one["state"] in ("chosen", "confirmed")]
-    for one in chosen:
-        record = f"{one['worked']} of {one['tried']}" if one["tried"] else "no record yet"
-        figures = f"confidence {one['confidence']:.2f}, prior {one['prior']:.2f}, own record: {record}"
-        yield f"**{_plain(one['cause'])}** (`{one['name']}`, {figures})."
-        for name in one["evidence"]:
+    if held:
+        record = f"{held['worked']} of {held['tried']}" if held["tried"] else "no record yet"
+        figures = f"confidence {held['confidence']:.2f}, prior {held['prior']:.2f}, own record: {record}"
+        yield f"**{_plain(held['cause'])}**: {_plain(held['because'])} (`{held['name']}`, {figures})."
+        for name in held["evidence"]:
             value = doc["values"].get(name, {})
-            yield f"- evidence `{name}` from {_plain(value.get('origin', 'a value no longer kept'))}, `{value.get('digest', '')}`"
-    if not chosen:
+            deed = next((one for one in doc["deeds"] if one["result"] == name), None)
+            asked = f"{_plain(deed['action']['why'])}; " if deed else ""
+            yield f"- evidence `{name}`: {asked}{_plain(value.get('origin', 'a value no longer kept'))}, `{value.get('digest', '')}`"
+    else:
         yield "No cause was settled on."
-    away = [one for one in last.values() if one["state"] in ("ruled_out", "refuted")]
-    if away:
-        yield "\nRuled out:\n"
-        for one in away:
-            word = "tried and refuted" if one["state"] == "refuted" else "ruled out"
-            yield f"- {_plain(one['cause'])}: {word}, {_plain(one['because'])}"
+    for title, states in (("Left open", ("open",)), ("Ruled out", AWAY)):
+        found = [one for one in ranked if one["state"] in states]
+        if found:
+            yield f"\n{title}:\n"
+        for one in found:
+            word = "tried and refuted, " if one["state"] == "refuted" else ""
+            yield f"- {_plain(one['cause'])}: {word}{_plain(one['because'])}"
 
 
 def _done(doc: Mapping[str, Any]) -> Iterator[str]:
@@ -123,10 +119,13 @@ def _people(doc: Mapping[str, Any]) -> Iterator[str]:
 def _line(doc: Mapping[str, Any]) -> Iterator[str]:
     yield "\n## Timeline\n"
     skipped = ("key.issued", "key.revoked", "principal.set", "brain.proposed")
+    asked = {one["action"]["id"]: f"{one['action']['kind']}: {_plain(one['action']['why'])}" for one in doc["deeds"]}
     for one in doc["log"]:
         looked = one["name"] in ("action.decided", "action.done") and ".v" in one["action"]
         if one["name"] not in skipped and not looked:
-            yield f"- {_when(one['at'])} [{one['index']}] {one['name']} {one['action']} ({one['who']})".replace("  ", " ")
+            about = f" {one['action']}" if one["action"] else ""
+            what = f": {asked[one['action']]}" if one["name"] == "action.decided" and one["action"] in asked else ""
+            yield f"- {_when(one['at'])} [{one['index']}] {one['name']}{about} ({one['who']}){what}"
 
 
 def _proof(doc: Mapping[str, Any], checkpoint: str) -> Iterator[str]:

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-STANDS = ("done", "running", "held", "allowed", "proposed", "unknown")
+from flyball.views.thought import fixes_of, hypotheses, stands
+
 SAID = {
     "done": "ran",
     "undone": "ran, undone",
@@ -52,26 +53,6 @@ def tree(doc: Mapping[str, Any]) -> dict[str, Any]:
     return root
 
 
-def hypotheses(doc: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Give every hypothesis as it stood last: tried ones first in the order tried, then the open ones, then what was ruled out."""
-    last: dict[str, dict[str, Any]] = {}
-    closed = [one["body"] for one in doc["log"] if one["name"] == "session.closed"]
-    for one in (*(step.get("answer") or {} for step in doc["steps"]), *closed):
-        for noun in (one.get("thought") or {}).get("hypotheses") or ():
-            before = last.get(noun["name"])
-            same = before is not None and before["state"] == "chosen" and noun["state"] in ("chosen", "confirmed")
-            kept = before["because"] if before and same else noun["because"]  # why it was chosen, not that it was
-            last[noun["name"]] = {**noun, "because": kept}
-    order = list(dict.fromkeys(one["action"]["hypothesis"] for one in doc["deeds"] if one["action"]["purpose"] == "fix"))
-    ranks = {"confirmed": 0, "chosen": 0, "open": 1, "refuted": 2, "ruled_out": 3}
-
-    def place(one: Mapping[str, Any]) -> tuple[int, float, float]:
-        tried = order.index(one["name"]) if one["name"] in order else len(order)
-        return (tried, ranks.get(one["state"], 4), -float(one["confidence"]))
-
-    return sorted(last.values(), key=place)
-
-
 def short(name: str) -> str:
     """Give the speaking part of a hypothesis' name: `service-down/bad-config` is "bad config"."""
     return name.rpartition("/")[2].replace("-", " ").replace("_", " ")
@@ -82,7 +63,7 @@ def _node(sort: str, title: str, note: str, *, chosen: bool = True, state: str =
 
 
 def _branch(doc: Mapping[str, Any], one: Mapping[str, Any], *, acted: bool) -> dict[str, Any]:
-    fixes = [deed for deed in doc["deeds"] if deed["action"]["purpose"] == "fix" and deed["action"]["hypothesis"] == one["name"]]
+    fixes = fixes_of(doc, one["name"])
     state = _state(one, fixes)
     title, note = short(one["name"]).capitalize(), str(one["because"] or one["cause"])
     node = _node("hypothesis", title, note, chosen=state in ("chosen", "open"), state=state)
@@ -93,11 +74,7 @@ def _branch(doc: Mapping[str, Any], one: Mapping[str, Any], *, acted: bool) -> d
 
 
 def _state(one: Mapping[str, Any], fixes: Sequence[Mapping[str, Any]]) -> str:
-    if fixes and fixes[-1]["verified"] is not False and fixes[-1]["status"] in STANDS:
-        return "chosen"
-    if fixes and one["state"] in ("chosen", "confirmed"):
-        return "refuted"
-    return "chosen" if one["state"] == "confirmed" else str(one["state"])
+    return "chosen" if stands(fixes) or one["state"] == "confirmed" else str(one["state"])
 
 
 def _chain(doc: Mapping[str, Any], fixes: Sequence[Mapping[str, Any]], *, good: bool) -> list[dict[str, Any]]:

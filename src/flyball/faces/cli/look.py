@@ -37,6 +37,7 @@ def explain(desk: Desk, what: str) -> None:
 def _sections(doc: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
     """Give what the three sentences stand on, by heading."""
     yield "Evidence", [_words(one, "id", "asked", "origin", "digest") for one in doc.get("evidence") or ()]
+    yield "Left open", [_words(one, "name", "because") for one in doc.get("open") or ()]
     yield "Ruled out", [_words(one, "name", "because") for one in doc.get("ruled_out") or ()]
     yield "Policy", [_words(one, "action", "zone", "effect", "rule", "because", "digest") for one in doc.get("policy") or ()]
     yield "Changes", [_change(one) for one in doc.get("changes") or ()]

@@ -11,7 +11,7 @@ from flyball.errors import BadInput, Denied, NotFound, UserError
 from flyball.faces.console import draw
 from flyball.faces.console.page import Page, back, form, may, render
 from flyball.faces.http.guard import Caller, TheHouse
-from flyball.views import explain, span, tree
+from flyball.views import explain, span, thought, tree
 from flyball.views import report as reports
 from flyball.views import session as sessions
 
@@ -137,8 +137,8 @@ def load(house: House, name: str) -> dict[str, Any]:
 def story(house: House, name: str) -> dict[str, Any]:
     """Give all that a session's page shows."""
     doc, now = load(house, name), house.plugs.clock.now()
-    ranked, root = tree.hypotheses(doc), tree.tree(doc)
-    chosen = next((one for one in ranked if one["state"] in ("chosen", "confirmed")), None)
+    ranked, root = thought.hypotheses(doc), tree.tree(doc)
+    chosen = thought.settled(doc)
     said = f"Decision tree: {len(ranked)} causes were considered" + (f"; chosen: {chosen['cause']}, {chosen['because']}" if chosen else "")
     last = doc["steps"][-1] if doc["steps"] else None
     asks = (
