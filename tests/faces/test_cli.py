@@ -421,6 +421,26 @@ def test_a_command_that_outlasts_its_agents_sessions_is_named(tmp_path: Path, ma
     assert overlong({name: replace(one, kinds=("host.read",)) for name, one in whole.agents.items()}, whole.catalogue) == []
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (
+            {"state": "backoff", "pid": None, "exit_code": 69, "started_at": 1795735403.2, "took_ms": 4},
+            "state backoff, exit_code 69, started_at 2026-11-26T23:23:23Z",
+        ),
+        ({"path": "/x.log", "lines": ["first", "bind: Address\x1b[2J already in use"]}, "bind: Address[2J already in use"),
+        ({"lines": [], "path": "/x.log"}, "path /x.log"),
+        ({"listening": [{"port": 1}, {"port": 2}], "ports": [1, 2], "more": {}}, "listening (2), ports 1 2"),
+        ([{"name": "a", "size": 3}, {"name": "b", "size": 4}], "2 found; first: name a, size 3"),
+        ([], "0 found"),
+        (None, ""),
+        ("x" * 300, "x" * 97 + "..."),
+    ],
+)
+def test_what_was_found_is_told_in_few_words(body: object, told: str) -> None:
+    assert show.gist(body) == told
+
+
 def test_what_the_catalogue_names_and_is_not_there_is_warned_about(tmp_path: Path) -> None:
     folder, logs = made(tmp_path / "p"), tmp_path / "logs"
     logs.mkdir()

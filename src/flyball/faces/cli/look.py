@@ -36,7 +36,7 @@ def explain(desk: Desk, what: str) -> None:
 
 def _sections(doc: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
     """Give what the three sentences stand on, by heading."""
-    yield "Evidence", [_words(one, "id", "asked", "origin", "digest") for one in doc.get("evidence") or ()]
+    yield "Evidence", [line for one in doc.get("evidence") or () for line in _evidence(one)]
     yield "Left open", [_words(one, "name", "because") for one in doc.get("open") or ()]
     yield "Ruled out", [_words(one, "name", "because") for one in doc.get("ruled_out") or ()]
     yield "Policy", [_words(one, "action", "zone", "effect", "rule", "because", "digest") for one in doc.get("policy") or ()]
@@ -44,6 +44,12 @@ def _sections(doc: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
     yield "Runbook", [_words(doc.get("runbook") or {}, "name", "digest")] if doc.get("runbook") else []
     yield "People", [_words(one, "by", "verb", "reason", "about") for one in doc.get("people") or ()]
     yield "Log", [show.plain(one) for one in doc.get("chain") or ()]
+
+
+def _evidence(one: dict[str, Any]) -> Iterator[str]:
+    """Give one look: what was asked, what was seen in few words, and below it where from and under which digest."""
+    yield f"{show.plain(one['id'])}  {show.plain(one['asked'])}: {show.gist(one['body'])}"
+    yield f"  {_words(one, 'origin', 'digest')}"
 
 
 def _change(one: dict[str, Any]) -> str:

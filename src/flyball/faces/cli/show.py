@@ -20,6 +20,7 @@ Column = tuple[str, str | Callable[[Mapping[str, Any]], Any]]
 """Heading, and the field or a function of the row."""
 
 CELL = 60
+GIST = 100
 LINE_FEED, TAB = "\n", "\t"
 HIDDEN = {
     code: None
@@ -41,6 +42,32 @@ def plain(value: object, *, lines: bool = False) -> str:
     if not lines:
         return text.replace(LINE_FEED, " ").replace(TAB, " ").translate(HIDDEN)
     return LINE_FEED.join(one.replace(TAB, "    ").translate(HIDDEN) for one in text.split(LINE_FEED))
+
+
+def gist(value: object) -> str:
+    """Give what was found in few words: its plain values, the last of its lines, else how many items there are."""
+    if isinstance(value, dict):
+        lines = value.get("lines")
+        text = str(lines[-1]) if isinstance(lines, list) and lines else _values(value)
+    elif isinstance(value, list):
+        first = _values(value[0]) if value and isinstance(value[0], dict) else ""
+        text = f"{len(value)} found" + (f"; first: {first}" if first else "")
+    else:
+        text = plain(value)
+    text = plain(text)
+    return text if len(text) <= GIST else text[: GIST - 3] + "..."
+
+
+def _values(doc: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {told}" for name, one in doc.items() if name != "took_ms" and (told := _value(name, one)))
+
+
+def _value(name: str, one: object) -> str:
+    if isinstance(one, list):
+        return " ".join(plain(each) for each in one) if not any(isinstance(each, list | dict) for each in one) else f"({len(one)})"
+    if isinstance(one, dict):
+        return ""
+    return when(one) if name.endswith("_at") else plain(one)
 
 
 def when(at: object) -> str:

@@ -22,7 +22,7 @@ from flyball.lab import child, estate
 OPEN_S, CLOSE_S, ANSWER_S, HEAL_S = 90.0, 300.0, 1800.0, 60.0
 STEP_S = 0.3
 SETTLED = ("done", "failed", "undone", "stuck", "denied")
-SHOWN, WIDE = 3, 100
+SHOWN = 3
 STATES = {"chosen": "chosen", "confirmed": "confirmed", "refuted": "refuted", "open": "open", "ruled_out": "ruled out"}
 VERDICTS = {"True": "verified", "False": "NOT verified"}
 REASON = "read the card: the digest, the diff and the undo are as expected"
@@ -245,25 +245,4 @@ def _said(deed: dict[str, Any]) -> str:
 
 def _result(deed: dict[str, Any]) -> str:
     """Give what an action found in few words: its plain values, the end of its lines, else how many items there are."""
-    value = deed.get("value")
-    if deed["status"] != "done":
-        return f"{deed['status']}{_said(deed)}"
-    if isinstance(value, dict):
-        lines = value.get("lines")
-        if isinstance(lines, list) and lines:
-            return _cut(show.plain(str(lines[-1])))
-        words = [f"{name} {show.plain(one)}" for name, one in value.items() if _telling(name, one)]
-        return _cut(", ".join(words))
-    if isinstance(value, list):
-        first = value[0] if value and isinstance(value[0], dict) else {}
-        words = [f"{name} {show.plain(one)}" for name, one in first.items() if _telling(name, one)]
-        return _cut(f"{len(value)} found" + (f"; first: {', '.join(words)}" if words else ""))
-    return _cut(show.plain(value))
-
-
-def _telling(name: str, value: object) -> bool:
-    return isinstance(value, str | int | float) and value != "" and name != "took_ms"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= WIDE else text[: WIDE - 3] + "..."
+    return show.gist(deed.get("value")) if deed["status"] == "done" else f"{deed['status']}{_said(deed)}"
