@@ -363,6 +363,33 @@ async def test_reviews_are_answered(desk: Desk) -> None:
     assert (row.state, row.body["correction"]) == ("wrong", "look first")
 
 
+@pytest.mark.parametrize(
+    ("outcome", "state", "told"),
+    [("escalated", "firing", 1), ("fixed", "firing", 0), ("cancelled", "firing", 0), ("escalated", "resolved", 0)],
+)
+async def test_what_was_left_to_a_person_needs_me_as_long_as_its_alert_fires(desk: Desk, outcome: str, state: str, told: int) -> None:
+    store, browser = desk.house.plugs.store, await desk.sign_in()
+    (number,) = re.findall(r"<h1>(\d+) things? need", (await browser.get("/")).text)
+    before = int(number)
+    assert "Left to a person" not in (await browser.get("/")).text, "it is open still"
+    await closed(desk.house)
+    session, signal = store.find("session", SID), store.find("signal", "alertmanager:k1")
+    assert session
+    assert signal
+    shut = {**session.body, "outcome": outcome, "summary": "who looks after it?"}
+    await store.commit(
+        Change(
+            puts=(
+                Put(table="session", id=SID, expect=session.version, body=shut, state="closed", session=SID),
+                Put(table="signal", id=signal.id, expect=signal.version, body=signal.body, state=state, session=SID),
+            )
+        )
+    )
+    text = (await browser.get("/")).text
+    assert (text.count("<h2>Left to a person</h2>"), text.count("who looks after it?")) == (told, told + 1)
+    assert f"<h1>{before + told} thing" in text
+
+
 async def test_freeze_thaw_and_lift(desk: Desk) -> None:
     browser = await desk.sign_in()
     assert (await browser.post("/freeze", data={"scope": "nothing", "reason": "why not"})).status_code == 422

@@ -71,6 +71,16 @@ async def test_the_tree_of_a_closed_session_ends_with_its_outcome(desk: Desk) ->
     assert [node["title"] for node in nodes if node["sort"] == "outcome"] == ["Fixed and verified"]
 
 
+async def test_the_tree_of_a_session_that_is_left_to_a_person_ends_with_its_outcome(desk: Desk) -> None:
+    held = {**HELD, "because": "it answers us", "evidence": []}
+    doc = await left_to_a_person(desk, held, NONE_OF_IT)
+    doc["session"]["outcome"] = "escalated"
+    look = tree.tree(doc)["nodes"][0]
+    assert [[one["title"] for one in every(node)] for node in look["nodes"]] == [["Probe", "Escalated"], ["Killed"]]
+    doc["log"][-1]["body"]["thought"]["hypotheses"] = [NONE_OF_IT]
+    assert [one["title"] for one in tree.tree(doc)["nodes"][0]["nodes"]] == ["Escalated", "Killed"]
+
+
 async def test_many_alternatives_are_folded_into_one_node(desk: Desk) -> None:
     doc = doc_of(desk)
     thought = doc["steps"][-1]["answer"]["thought"]

@@ -6,7 +6,7 @@ check, outcome. The faces draw it; nothing here knows how.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -48,9 +48,17 @@ def tree(doc: Mapping[str, Any]) -> dict[str, Any]:
         folded = {id(one) for one in away[MOST_AWAY - 1 :]}
         look["nodes"] = [one for one in look["nodes"] if id(one) not in folded]
         look["nodes"].append(_node("hypothesis", f"{len(folded)} more", "ruled out, see the table", chosen=False, state="ruled_out"))
-    if not ranked and head["phase"] == "closed":
-        look["nodes"] = [_outcome(head)]
+    if head["phase"] == "closed" and not any(one["sort"] == "outcome" for one in below(look)):
+        held = next((one for one in look["nodes"] if one["state"] == "chosen"), look)
+        held["nodes"] = [_outcome(head), *held["nodes"]]
     return root
+
+
+def below(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Give every node under a node."""
+    for one in node["nodes"]:
+        yield one
+        yield from below(one)
 
 
 def short(name: str) -> str:

@@ -20,6 +20,7 @@ MARKS = {
     "outcome": "circle-check",
 }
 AWAY = "x"
+WELL = ("fixed", "resolved")
 BOX_WIDE, BOX_HIGH = 158, 40
 
 
@@ -74,6 +75,8 @@ def _nodes(node: Mapping[str, Any], places: Mapping[int, tuple[float, float]]) -
     mark = AWAY if node["state"] in ("ruled_out", "refuted") else MARKS[node["sort"]]
     if node["state"] == "asks":
         mark = "users"
+    if node["sort"] == "outcome" and node["state"] not in WELL:
+        mark = "circle-dot"
     score = node["confidence"]
     figure = Markup('<text x="{}" y="{}" class="c">{}</text>').format(x + WIDE - 10, y + 20, f"{score:.2f}") if score is not None else ""
     shape = Markup(
