@@ -365,7 +365,7 @@ async def test_reviews_are_answered(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     ("outcome", "state", "told"),
-    [("escalated", "firing", 1), ("fixed", "firing", 0), ("cancelled", "firing", 0), ("escalated", "resolved", 0)],
+    [("escalated", "firing", 1), ("fixed", "firing", 0), ("cancelled", "firing", 0), ("shadow", "firing", 0), ("escalated", "resolved", 0)],
 )
 async def test_what_was_left_to_a_person_needs_me_as_long_as_its_alert_fires(desk: Desk, outcome: str, state: str, told: int) -> None:
     store, browser = desk.house.plugs.store, await desk.sign_in()

@@ -257,6 +257,19 @@ async def test_steps_have_exactly_the_seven_fields_and_their_schema(desk: Desk) 
     assert not schema("step").is_valid({**rows[0], "more": 1})
 
 
+async def test_the_step_that_closed_a_session_is_its_last(desk: Desk) -> None:
+    before = len(steps(doc_of(desk)))
+    await closed(desk.house)
+    rows = plain(steps(doc_of(desk)))
+    assert len(rows) == before + 1
+    schema("step").validate(rows[-1])
+    context = rows[-1]["input_context"]
+    assert (context["step"], context["at"]) == (rows[-2]["input_context"]["step"] + 1, doc_of(desk)["log"][-1]["at"])
+    assert (rows[-1]["reasoning_summary"], rows[-1]["action"]) == ("done", {"type": "finish", "text": "fixed"})
+    assert (rows[-1]["confidence"], context["evidence"]) == (0.62, ["s-one.1.out"])
+    assert rows[-1]["result"]["status"] == "none"
+
+
 async def test_every_answer_of_a_person_is_feedback(desk: Desk) -> None:
     browser = await desk.sign_in()
     said = {"digest": WANTED.digest, "reason": "not on a Friday evening"}

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from flyball.views.thought import settled
 
 FIELDS = ("agent_id", "input_context", "reasoning_summary", "action", "result", "confidence", "feedback")
 
 
 def steps(doc: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Fold a session's document into one row per step of its brain, in order. The shape is `defaults/schemas/step.schema.json`."""
+    """Fold a session's document into one row per step, the one that closed it last. The shape is `defaults/schemas/step.schema.json`."""
     deeds = {one["action"]["id"]: one for one in doc["deeds"]}
     said = {one["id"]: one for one in doc["approvals"]}
     reviews = {one["id"]: one for one in doc["reviews"]}
-    return [_row(doc, step, _deed(deeds, f"{doc['session']['id']}.{step['number']}"), (said, reviews)) for step in doc["steps"]]
+    return [
+        _row(doc, step, _deed(deeds, f"{doc['session']['id']}.{step['number']}"), (said, reviews)) for step in (*doc["steps"], *_end(doc))
+    ]
+
+
+def _end(doc: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Give the step that closed a session: it stands in the log, because nothing came after it."""
+    number = max((int(one["number"]) for one in doc["steps"]), default=0) + 1
+    for one in doc["log"]:
+        if one["name"] == "session.closed":
+            body = one["body"]
+            yield {"number": number, "at": one["at"], "answer": {"is": "finish", "summary": body["summary"], "thought": body["thought"]}}
 
 
 def _deed(deeds: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
@@ -27,6 +40,7 @@ def _row(
 ) -> dict[str, Any]:
     answer, head = step["answer"], doc["session"]
     thought, proposal = answer.get("thought") or {}, answer.get("proposal") or {}
+    held = settled(doc) if answer["is"] == "finish" else None
     return {
         "agent_id": f"agent:{head['agent']}",
         "input_context": {
@@ -35,14 +49,14 @@ def _row(
             "at": step["at"],
             "target": head["target"],
             "signals": [one["name"] for one in doc["signals"]],
-            "evidence": list(proposal.get("evidence") or ()),
+            "evidence": list((held or proposal).get("evidence") or ()),
             "runbook": thought.get("runbook", ""),
             "runbook_digest": thought.get("runbook_digest", ""),
         },
         "reasoning_summary": str(thought.get("summary", "")),
         "action": _action(answer, deed),
         "result": _result(deed),
-        "confidence": float(proposal.get("confidence", 0.0)),
+        "confidence": float((held or proposal).get("confidence", 0.0)),
         "feedback": _feedback(step, deed, people),
     }
 

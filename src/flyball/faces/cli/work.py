@@ -14,6 +14,7 @@ from flyball.faces.cli import show
 from flyball.faces.cli.client import part
 from flyball.faces.cli.desk import Desk, pass_desk
 from flyball.faces.cli.lazy import Cmd, Nouns
+from flyball.views.thought import hypotheses, thoughts
 
 LISTED: list[show.Column] = [
     ("session", "id"),
@@ -143,13 +144,10 @@ def step_rows(doc: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def tree(doc: dict[str, Any]) -> list[str]:
-    """Give the last thought of a session as lines: hypotheses ranked, chosen or ruled out, and why."""
-    thought: dict[str, Any] = {}
-    for step in doc["steps"]:
-        found = (step.get("answer") or {}).get("thought")
-        thought = found if isinstance(found, dict) and found.get("hypotheses") else thought
-    lines = [f"\n{show.plain(thought['summary'])}"] if thought.get("summary") else []
-    for one in sorted(thought.get("hypotheses") or (), key=lambda one: -float(one.get("confidence") or 0)):
+    """Give what a session holds of its hypotheses as lines: ranked, chosen or ruled out, and why."""
+    summary = next((one["summary"] for one in reversed(list(thoughts(doc))) if one.get("hypotheses")), "")
+    lines = [f"\n{show.plain(summary)}"] if summary else []
+    for one in hypotheses(doc):
         record = f"{one.get('worked', 0)} of {one.get('tried', 0)} times" if one.get("tried") else "no record yet"
         lines.append(
             f"  {MARKS.get(one.get('state', ''), ' ')} {float(one.get('confidence') or 0):.2f}  {show.plain(one.get('name'))}: "

@@ -26,8 +26,8 @@ PAGE = 100
 SHOWN = 50
 CHECKED_MOST = 50_000
 """Entries that the log page hashes itself; for a longer log the terminal does it."""
-ENDED = ("fixed", "resolved", "cancelled")
-"""Outcomes after which nobody has to look: the alert is gone, or a person ended the session."""
+ENDED = ("fixed", "resolved", "cancelled", "shadow")
+"""Outcomes that leave nothing to a person: the alert is gone, a person ended the session, or people do the work anyway."""
 THAW_S = {"15": 900.0, "60": 3600.0, "480": 28_800.0}
 
 
