@@ -388,6 +388,7 @@ async def test_what_was_left_to_a_person_needs_me_as_long_as_its_alert_fires(des
     text = (await browser.get("/")).text
     assert (text.count("<h2>Left to a person</h2>"), text.count("who looks after it?")) == (told, told + 1)
     assert f"<h1>{before + told} thing" in text
+    assert (await browser.get("/v1/status")).json()["handed_over"] == [SID] * told
 
 
 async def test_freeze_thaw_and_lift(desk: Desk) -> None:

@@ -13,6 +13,8 @@ LISTED = (
     *("summary", "step", "signals", "paused", "shadow", "wake_at", "epoch"),
 )
 VALUE = ("origin", "digest", "integrity", "body")
+ENDED = ("fixed", "resolved", "cancelled", "shadow")
+"""Outcomes that leave nothing to a person: the alert is gone, a person ended the session, or people do the work anyway."""
 HEAVIEST = ("green", "yellow", "red")
 
 
@@ -31,6 +33,13 @@ def brief(store: Store, row: Row) -> dict[str, Any]:
         "zone": zone,
         "cost_micros": sum(int(_number(deed.body, "cost_micros")) for deed in deeds if deed.state in ("done", "undone")),
     }
+
+
+def handed_over(store: Store) -> list[Row]:
+    """Give the closed sessions that left their work to a person, newest first, as long as an alert of theirs fires."""
+    names = dict.fromkeys(row.session for row in store.rows("signal", state="firing", limit=5000))
+    found = [row for name in names if (row := store.find("session", name)) and row.state == "closed" and row.body["outcome"] not in ENDED]
+    return sorted(found, key=lambda row: _number(row.body, "closed_at"), reverse=True)
 
 
 def page(store: Store, name: str) -> dict[str, Any] | None:

@@ -68,6 +68,7 @@ def _status(desk: Desk, doc: dict[str, Any]) -> None:
             ("sessions", lambda _: ", ".join(f"{count} {phase}" for phase, count in sessions.items())),
             ("approvals", lambda _: f"{doc['approvals']} waiting"),
             ("reviews", lambda _: f"{doc['reviews']} waiting"),
+            ("left to people", lambda _: ", ".join(doc["handed_over"]) or "nothing"),
             ("dead letters", lambda _: doc["dead_letters"]),
             ("frozen", lambda _: "; ".join(f"{one['scope']} ({one['reason']})" for one in frozen) or "nothing"),
         ],

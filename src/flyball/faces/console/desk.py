@@ -26,8 +26,6 @@ PAGE = 100
 SHOWN = 50
 CHECKED_MOST = 50_000
 """Entries that the log page hashes itself; for a longer log the terminal does it."""
-ENDED = ("fixed", "resolved", "cancelled", "shadow")
-"""Outcomes that leave nothing to a person: the alert is gone, a person ended the session, or people do the work anyway."""
 THAW_S = {"15": 900.0, "60": 3600.0, "480": 28_800.0}
 
 
@@ -62,21 +60,13 @@ def needs(house: House) -> dict[str, Any]:
         "questions": [one for one in going if one["waiting"] == "answer"],
         "stuck": [row.body for row in store.rows("action", state="stuck", limit=50)],
         "reviews": [{**row.body, "deed": _deed(house, row.id)} for row in store.rows("review", state="waiting", limit=50)],
-        "handed": _handed(house),
+        "handed": [sessions.brief(store, row) for row in sessions.handed_over(store)[:SHOWN]],
         "going": going,
         "today": today[:12],
         "fixed": sum(one["outcome"] == "fixed" for one in today),
         "letters": store.count("inbox", "dead"),
         "faults": house_faults(house),
     }
-
-
-def _handed(house: House) -> list[dict[str, Any]]:
-    """Give the closed sessions that left their work to a person, as long as an alert of theirs fires."""
-    store = house.plugs.store
-    names = dict.fromkeys(row.session for row in store.rows("signal", state="firing", limit=5000))
-    found = [row for name in names if (row := store.find("session", name)) and row.state == "closed" and row.body["outcome"] not in ENDED]
-    return sorted((sessions.brief(store, row) for row in found[-SHOWN:]), key=lambda one: one["closed_at"], reverse=True)
 
 
 @router.get("/reviews")

@@ -14,7 +14,7 @@ from flyball import __version__, wire
 from flyball.errors import NotFound
 from flyball.faces.http.guard import Caller, TheHouse
 from flyball.model.grant import Sort
-from flyball.views.session import entry_doc
+from flyball.views.session import entry_doc, handed_over
 
 router = APIRouter(tags=["state"])
 BEAT_S = 15.0
@@ -67,6 +67,7 @@ async def status(who: Caller, house: TheHouse) -> dict[str, Any]:
         "sessions": {phase: store.count("session", phase) for phase in ("open", "parked", "closed")},
         "approvals": store.count("approval", "waiting"),
         "reviews": store.count("review", "waiting"),
+        "handed_over": [row.id for row in handed_over(store)],
         "dead_letters": store.count("inbox", "dead"),
         "freezes": [wire.dump(one) for one in plugs.freezer.freezes()],
         "shadow": plugs.rules.shadow,
