@@ -286,7 +286,7 @@ CASES = [
         {**WELL, "http.probe": answered(500), "git-log": commits(1800)},
         [],
         "escalated",
-        "recent-change: open",
+        "not ruled out, the evidence does not decide it",
     ),
     Case(
         "ServiceErrors",
@@ -530,6 +530,9 @@ async def test_a_kind_that_is_not_given_is_neither_read_nor_planned_with() -> No
     assert "not given process.restart" in run.finish.summary
     blind = await play(brain(), view(signal(), kinds=("process.restart",)), table(KILLED))
     assert blind.answers == [blind.finish]
+    assert set(blind.states().values()) == {"open"}, "what nobody could look at was ruled out"
+    assert blind.finish.summary.endswith("(9 of 9 causes not ruled out.)")
+    assert {one.because for one in blind.finish.thought.hypotheses} >= {"nothing is known of unit, health"}
 
 
 async def test_a_label_that_is_missing_leaves_a_plan_that_cannot_be_spelled_out() -> None:

@@ -72,10 +72,11 @@ def weigh(branch: Branch, results: Mapping[str, Json], opened_at: float) -> Weig
         if row_holds(row, results, opened_at):
             return Weighed(state="confirmed" if row.then == "confirm" else "ruled_out", because=row.because, row=index)
     missing = [step.id for step in branch.diagnose if step.id not in results]
-    gap = f" (nothing known of {', '.join(missing)})" if missing else ""
+    if missing:  # what nobody could look at rules nothing out
+        return Weighed(state="open", because=f"nothing is known of {', '.join(missing)}")
     if branch.otherwise == "rule_out":
-        return Weighed(state="ruled_out", because=f"nothing speaks for it{gap}")
-    return Weighed(state="open", because=f"the evidence does not decide it{gap}")
+        return Weighed(state="ruled_out", because="nothing speaks for it")
+    return Weighed(state="open", because="the evidence does not decide it")
 
 
 def confidence(prior: float, tried: int, worked: int) -> float:

@@ -21,6 +21,7 @@ from flyball.model.provenance import Integrity
 from flyball.model.session import Answer, Ask, Finish, Hypothesis, Propose, Thought, View
 
 NONE_OF_THESE = "none of these"
+_TOLD = 3  # hypotheses of one state that a summary names one by one; all of them are in the thought beside it
 _RANK = {"chosen": 0, "confirmed": 1, "open": 2, "refuted": 3, "ruled_out": 4}
 
 
@@ -247,7 +248,7 @@ class Play:
             return _Ranked(branch=branch, noun=noun)
         plan, hindrance = self._plan(branch, noun, seen.known)
         if hindrance:
-            noun = replace(noun, state="ruled_out", because=f"{because}; but {hindrance}")
+            noun = replace(noun, state="open", because=f"{because}; but {hindrance}")
         return _Ranked(branch=branch, noun=noun, plan=plan)
 
     # ---- acting
@@ -321,8 +322,12 @@ class Play:
     def _give_up(self, seen: _Seen) -> Finish:
         last = max(branch.look for branch in self.book.branches)
         ranked = self._rank(seen, last, weighed=True)
-        told = "; ".join(f"{one.noun.name}: {one.noun.state.replace('_', ' ')}, {one.noun.because}" for one in ranked)
-        summary = f"For {self.book.escalate_to}: {self.book.question} ({told}.)"
+        told: list[str] = []
+        for state, words in (("refuted", "tried in vain"), ("open", "not ruled out"), ("ruled_out", "ruled out")):
+            found = [one.noun for one in ranked if one.noun.state == state]
+            each = [f"{one.cause}: {words}, {one.because}" for one in found]
+            told += each if len(found) <= _TOLD else [f"{len(found)} of {len(ranked)} causes {words}"]
+        summary = f"For {self.book.escalate_to}: {self.book.question} ({'; '.join(told)}.)"
         return Finish(outcome="escalated", summary=summary, thought=self._thought("Nothing is left to try.", ranked))
 
     def _thought(self, summary: str, ranked: Sequence[_Ranked]) -> Thought:
