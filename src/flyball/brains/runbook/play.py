@@ -323,7 +323,7 @@ class Play:
         last = max(branch.look for branch in self.book.branches)
         ranked = self._rank(seen, last, weighed=True)
         told: list[str] = []
-        for state, words in (("refuted", "tried in vain"), ("open", "not ruled out"), ("ruled_out", "ruled out")):
+        for state, words in (("refuted", "given up"), ("open", "not ruled out"), ("ruled_out", "ruled out")):
             found = [one.noun for one in ranked if one.noun.state == state]
             each = [f"{one.cause}: {words}, {one.because}" for one in found]
             told += each if len(found) <= _TOLD else [f"{len(found)} of {len(ranked)} causes {words}"]
