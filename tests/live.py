@@ -18,11 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from flyball import project
 from flyball.backends.store.audit import Report, verify
-from flyball.lab import estate
+from flyball.lab import estate, logfs
 from flyball.lab.home import Lab, http_status
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +54,9 @@ def free_port() -> int:
     raise AssertionError("no free port between 18000 and 20000")
 
 
+needs_mount = pytest.mark.skipif(
+    not logfs.may_mount(), reason="the lab's log file system is a mount: run as root, or under unshare --user --map-root-user --mount"
+)
 BUSY = 3  # speed is measured in bench/: a bound here only ends a test that would never end
 
 

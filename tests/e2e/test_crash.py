@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from flyball.lab import estate
+from flyball.lab import estate, logfs
 from live import Incident, Live, count_of, counting, spec, until
 
 WAYS = 16
@@ -173,7 +173,7 @@ def check_stream(live: Live, clients: list[Client], targets: Path) -> None:
     print(f"{sum(len(client.acknowledged) for client in clients)} actions acknowledged, {lost} cut off between intent and outcome")
 
 
-TOUR = ("kill", "disk", "config")
+TOUR = ("kill", "disk", "config") if logfs.may_mount() else ("kill", "config")  # where the lab keeps a quota, df does not see it
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from flyball.lab import estate, faults
-from live import Incident
+from live import Incident, needs_mount
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -112,11 +112,11 @@ REVERT, MOVE = ("git.revert", "web"), ("file.quarantine", "web")
         ("kill", [RESTART]),
         ("hang", [RESTART]),
         ("inject", [RESTART]),
-        ("disk", [MOVE]),
+        pytest.param("disk", [MOVE], marks=needs_mount),
         ("slow", [REVERT, RESTART]),
         ("verbose", [REVERT, RESTART]),
         ("config", [RESTART, REVERT, RESTART]),
-        ("double", [MOVE, RESTART]),
+        pytest.param("double", [MOVE, RESTART], marks=needs_mount),
     ],
 )
 def test_what_can_be_fixed_is_fixed_and_proven(met: dict[str, Met | AssertionError], name: str, did: list[tuple[str, str]]) -> None:
@@ -180,6 +180,7 @@ def test_an_instruction_in_a_log_line_becomes_no_action(met: dict[str, Met | Ass
     assert [entry for entry in one.log if entry["name"].startswith("approval.")] == []
 
 
+@needs_mount
 def test_two_faults_at_once_are_both_fixed(met: dict[str, Met | AssertionError]) -> None:
     assert len(of(met, "double").sessions) == 1  # which cleared the other's alert too
     assert of(met, "double").left == []

@@ -10,6 +10,7 @@ import dataclasses
 import http.server
 import json
 import os
+import os
 import signal
 import subprocess
 import sys
@@ -88,13 +89,13 @@ class Seen:
 
 def look(lab: Lab) -> dict[str, Any]:
     """What the estate looks like while it is broken."""
-    room = os.statvfs(lab.logfs)
+    used, size = logfs.usage(lab.logfs, lab.settings().logfs)
     return {
         "page": http_status(lab.web_url("/"), timeout_s=0.5),
         "health": http_status(lab.web_url("/healthz"), timeout_s=0.5),
         "state": lab.ctl("status", "web")["state"],
         "exit": lab.ctl("status", "web")["last_exit"],
-        "free": room.f_bavail,
+        "free": size - used,
         "process": process_state(lab.pid("web") or 0),
         "log": lab.web_log.read_text(errors="replace")[-20000:],
     }
@@ -378,6 +379,9 @@ def test_without_mounts_the_quota_is_kept_by_the_lab(home: Path, monkeypatch: py
     assert "No space left" in (home / "logs" / "web.out").read_text()
     assert estate.heal(home) == ["disk"]
     assert wait_until(lambda: http_status(lab.web_url("/")) == 200, 5.0)
+    estate.break_(home, "fd")  # and one that has no descriptor left to count with is still heard
+    assert wait_until(lambda: "Too many open files" in lab.web_log.read_text(), 10.0)
+    assert estate.heal(home) == ["fd"]
 
 
 def test_a_lab_in_a_namespace_is_reached_from_outside(home: Path) -> None:

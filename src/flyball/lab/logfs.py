@@ -77,13 +77,23 @@ def usage(path: Path, sort: str) -> tuple[int, int]:
     return used, LOGFS_BYTES
 
 
+def _used(path: Path) -> int:
+    """Give what a folder holds; nothing where there is no descriptor left to look with: a tmpfs needs none to be written to either."""
+    try:
+        return usage(path, "quota")[0]
+    except OSError as error:
+        if error.errno not in {errno.EMFILE, errno.ENFILE}:
+            raise
+        return 0
+
+
 def append(fd: int, text: bytes, path: Path, sort: str) -> None:
     """Append all of `text` to an open log.
 
     Raises:
         OSError: ENOSPC if it does not fit, whichever sort keeps the limit.
     """
-    if sort == "quota" and usage(path.parent, sort)[0] + len(text) > LOGFS_BYTES:
+    if sort == "quota" and _used(path.parent) + len(text) > LOGFS_BYTES:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     if os.write(fd, text) < len(text):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
