@@ -10,7 +10,6 @@ import dataclasses
 import http.server
 import json
 import os
-import os
 import signal
 import subprocess
 import sys
