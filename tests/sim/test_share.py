@@ -11,7 +11,7 @@ import pytest
 from flyball.model.action import Status
 from flyball.model.decision import Breakpoint
 from flyball.model.grant import Target
-from flyball.model.session import View
+from flyball.model.session import Phase, View
 from sim.oracle import check_all
 from sim.world import DAY_S, POLICY, World, answer, ask, build, finish, proposal, propose, rules, steps
 
@@ -78,6 +78,37 @@ async def test_two_sessions_do_not_change_one_dependency_at_once() -> None:
     assert "look again" in second.why
     assert world.effects.begun == [f"{of(world, 'web')}.1"]
     check_all(world)
+
+
+def explains_nothing(view: View) -> Any:
+    """Mend db where it is the target; on what depends on it, find nothing: a person's, unless the alert is over."""
+    if view.session.target == "db":
+        return finish("fixed") if view.steps else propose("sim.long", "db")
+    return finish("escalated" if any(one.firing for one in view.signals) else "resolved")
+
+
+@pytest.mark.parametrize("over", [True, False])
+async def test_nobody_is_called_while_another_session_mends_what_the_target_depends_on(over: bool) -> None:
+    world = estate(steps(explains_nothing))
+    await world.signal(target="db")
+    await world.run()
+    await world.signal(target="web")
+    await world.run(until_s=5.0)
+    web = world.session(of(world, "web"))
+    assert (web.phase, web.waiting, held(world, "db")) == (Phase.PARKED, "others", of(world, "db"))
+    if over:
+        await world.signal(target="web", firing=False, delivery="web-over")
+    await world.run(until_s=200.0)
+    assert world.session(of(world, "web")).outcome == ("resolved" if over else "escalated")
+    assert 59 < world.session(of(world, "web")).closed_at - web.opened_at < 62 or over
+    check_all(world)
+
+
+async def test_a_person_is_called_at_once_where_nobody_works_on_what_the_target_depends_on() -> None:
+    world = estate(steps(explains_nothing))
+    await world.signal(target="web")
+    await world.run()
+    assert world.session(of(world, "web")).outcome == "escalated"
 
 
 async def test_a_signal_about_a_dependency_waits_for_the_session_that_mends_it() -> None:

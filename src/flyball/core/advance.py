@@ -17,6 +17,7 @@ from flyball.model.session import Answer, Ask, Finish, Phase, Propose, Session, 
 from flyball.rules.bound import reached
 
 BRAIN_S = 120.0
+OTHERS_S, LOOK_S = 60.0, 1.0
 
 
 class Advance:
@@ -34,8 +35,9 @@ class Advance:
             return
         try:
             if session.agent not in self.plugs.rules.agents:
-                why = f"agent {session.agent} is not configured any more"
-                await self._close(session, escalated(why), steps_of(self.plugs.store, session))
+                await self._close(
+                    session, escalated(f"agent {session.agent} is not configured any more"), steps_of(self.plugs.store, session)
+                )
                 return
             session = await self.sessions.claim(session)
             while session.phase is not Phase.CLOSED:
@@ -68,14 +70,20 @@ class Advance:
         answer = await self._next(session, steps)
         if answer is None:
             return session, await self.carry.abroad_of(session)
+        wait = self._others(session, answer)
         try:
-            if isinstance(answer, Finish):
-                return await self._close(session, answer, steps), None
-            session = await self._step(session, answer)
+            if wait is None:
+                session = await (self._close(session, answer, steps) if isinstance(answer, Finish) else self._step(session, answer))
         except (BadInput, TooLarge) as fault:
-            why = f"the brain's answer cannot be written down: {fault.what}"
-            session = await self._close(session, escalated(why), steps)
-        return session, None
+            session = await self._close(session, escalated(f"the brain's answer cannot be written down: {fault.what}"), steps)
+        return session, wait
+
+    def _others(self, session: Session, answer: Answer) -> Wait | None:
+        """Before a person is called: wait a little while others work on what the target depends on, their end may be the alert's."""
+        target, now = self.plugs.rules.catalogue.get(session.target), self.plugs.clock.now()
+        waits = isinstance(answer, Finish) and answer.outcome == "escalated" and now < session.opened_at + OTHERS_S
+        busy = waits and target is not None and self.door.facts.at_work(target.depends_on, session.id, now)
+        return Wait(reason="others", at=now + LOOK_S) if busy else None
 
     async def _begun(self, session: Session) -> tuple[Session, Wait | None]:
         """Finish what is in hand. What is too large for the log cannot be decided on the record: a person's."""
@@ -103,15 +111,14 @@ class Advance:
 
     async def _step(self, session: Session, answer: Answer) -> Session:
         """Write a brain's answer down before anything is done about it."""
-        number = session.step + 1
-        current, plan = "", session.plan
+        number, current, plan = session.step + 1, "", session.plan
         if isinstance(answer, Propose):
             current = f"{session.id}.{number}"
             plan = self._digests(session, answer) or plan
         body: dict[str, Json] = {"number": number, "at": self.plugs.clock.now(), "answer": wire.dump(answer), "reply": "", "replied_by": ""}
         put = Put(table="step", id=f"{session.id}.{number}", expect=0, body=body, session=session.id)
-        asked = isinstance(answer, Ask)
-        entry = self.sessions.entry(session, "brain.asked" if asked else "brain.proposed", {"step": number, "answer": self._said(answer)})
+        name = "brain.asked" if isinstance(answer, Ask) else "brain.proposed"
+        entry = self.sessions.entry(session, name, {"step": number, "answer": self._said(answer)})
         moved = replace(session, step=number, current=current, plan=plan, phase=Phase.OPEN, waiting="", wake_at=0.0)
         return await self.sessions.save(moved, entry, puts=(put,))
 

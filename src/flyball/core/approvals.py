@@ -182,8 +182,7 @@ class Approvals:
 
     async def end(self, approval: Approval, visit: Visit, state: ApprovalState) -> None:
         """Record that time ran out (expired) or that nobody needs the answer any more (void). Either denies for good."""
-        ended = replace(approval, state=state)
-        body = {"digest": approval.digest}
+        ended, body = replace(approval, state=state), {"digest": approval.digest}
         entry = Entry(name=f"approval.{state.value}", who="service:clock", session=approval.session, action=approval.id, body=body)
         fence = (visit.session.id, visit.session.epoch)
         await self.plugs.store.commit(Change(entries=(entry,), puts=(self._put(ended),), fence=fence))

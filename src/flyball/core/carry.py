@@ -18,8 +18,7 @@ from flyball.model.session import Session
 from flyball.rules.lifecycle import SETTLED
 from flyball.rules.unwind import order
 
-FREEZE_LOOK_S = 2.0
-FIRST_LOOK_S = 0.2
+FREEZE_LOOK_S, FIRST_LOOK_S = 2.0, 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +78,7 @@ class Carry:
         return await self.door.judge(deed, visit)
 
     def _held_wait(self, deed: Deed) -> Wait:
-        now = self.plugs.clock.now()
-        row = self.plugs.store.find("approval", deed.action.id)
+        now, row = self.plugs.clock.now(), self.plugs.store.find("approval", deed.action.id)
         if row is not None and row.state == "waiting":
             return Wait(reason="approval", at=row.due_at)
         if deed.decision == "pace":

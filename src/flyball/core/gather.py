@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from math import ceil
 
@@ -107,8 +107,12 @@ class Gather:
 
     def others(self, action: Action, recipe: Recipe | None, now: float) -> tuple[str, ...]:
         """Give the other sessions that are at work on what an action changes, or were a moment before `now`."""
-        rows = [row for name in sorted(acted_on(action.target, recipe)) if (row := self.plugs.store.find("lease", name))]
-        return tuple(row.session for row in rows if row.session != action.session and (row.state == "held" or now < shown_at(row)))
+        return self.at_work(sorted(acted_on(action.target, recipe)), action.session, now)
+
+    def at_work(self, names: Iterable[str], session: str, now: float) -> tuple[str, ...]:
+        """Give the sessions beside one that are at work on any of these targets, or were a moment before `now`."""
+        rows = [row for name in names if (row := self.plugs.store.find("lease", name))]
+        return tuple(row.session for row in rows if row.session != session and (row.state == "held" or now < shown_at(row)))
 
     def _changes(self, agent: str, now: float) -> int:
         """Count an agent's changes in ten minutes: those of this window, and of the last one its share that still lies within."""

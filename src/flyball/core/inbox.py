@@ -124,8 +124,7 @@ class Inbox:
         return found is None or found.phase is Phase.CLOSED
 
     async def _again(self, row: Row, fault: str) -> None:
-        tries = row.body["tries"]
-        count = (tries if isinstance(tries, int) else 0) + 1
+        count = (tries if isinstance(tries := row.body["tries"], int) else 0) + 1
         if count >= TRIES:
             await self._bury(row, f"{fault} (after {count} tries)")
             return

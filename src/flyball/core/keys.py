@@ -111,8 +111,7 @@ class Keys:
 
     def authenticate(self, credential: str, origin: str) -> Who:
         """Give who presents a credential. Raises SignInNeeded, always with the same words: a guesser learns nothing."""
-        key = self._find(credential)
-        now = self._clock.now()
+        key, now = self._find(credential), self._clock.now()
         if key is None or key.revoked or not key.not_before <= now < key.expires_at:
             raise self.refusal()
         principal = self.find_principal(key.principal)
