@@ -182,8 +182,9 @@ async def test_a_cause_that_is_left_to_a_person_is_told_with_its_proof(desk: Des
     held = {**HELD, "because": "it answers us", "evidence": ["s-one.1.out"]}
     doc = await left_to_a_person(desk, held, NONE_OF_IT, MAYBE)
     told = explain(doc)
-    assert told["why"].startswith(
-        "The way there is broken: it answers us (confidence 0.10, prior 0.10, no record yet); 1 piece of evidence, 1 "
+    assert told["why"] == (
+        "The way there is broken: it answers us (confidence 0.10, prior 0.10, no record yet); "
+        "1 piece of evidence; others: 1 ruled out, 1 left open"
     )
     assert [one["digest"] for one in told["evidence"]] == ["sha256:v"]
     assert ([one["name"] for one in told["ruled_out"]], [one["name"] for one in told["open"]]) == (["down/killed"], ["down/net"])
@@ -217,6 +218,186 @@ async def test_explain_names_who_acted_where_nobody_was_asked(desk: Desk) -> Non
     who = explain(doc)["who"]
     assert who.startswith("agent:mender, by itself inside its grant (")
     assert who.endswith("nobody was asked")
+
+
+async def ended_without(desk: Desk, **last: Any) -> dict[str, Any]:
+    """The session closed without a fix: what became of its last change is given, its brain did not think again."""
+    await closed(desk.house)
+    doc = doc_of(desk)
+    doc["session"].update(outcome="escalated", summary="for the owner")
+    doc["log"] = [one for one in doc["log"] if not (one["action"] == WANTED.id and one["name"] in ("action.intended", "action.done"))]
+    doc["log"] = [one for one in doc["log"] if not (one["action"] == WANTED.id and one["name"] == "action.verified")]
+    doc["log"][-1]["body"]["thought"]["hypotheses"] = []
+    change = next(one for one in doc["deeds"] if one["action"]["id"] == WANTED.id)
+    change.update({"verified": None, "verify_note": "", "outcome": None, "intended_at": 0.0, "settled_at": 0.0, **last})
+    return doc
+
+
+VOTE = {"by": "person:ada", "verb": "reject", "reason": "not at night", "at": BEGIN + 50}
+NOT_DONE = [
+    ({"status": "denied", "decision": "freeze", "why": "frozen"}, "denied by freeze: frozen"),
+    ({"status": "denied", "decision": "session", "why": "session s-one is closed"}, "withdrawn: the session was closed"),
+    ({"status": "failed", "outcome": {"error": "not started", "transient": True}}, "failed: not started"),
+]
+
+
+@pytest.mark.parametrize(("last", "words"), NOT_DONE)
+async def test_a_fix_that_never_ran_neither_refutes_its_cause_nor_counts_as_done(desk: Desk, last: dict[str, Any], words: str) -> None:
+    doc = await ended_without(desk, **last)
+    told = explain(doc)
+    assert f"Not done: conf.revert on web ({words})." in told["what"]
+    assert "What was done: conf.revert on web (did not help, put back)." in told["what"]
+    assert told["why"] == (
+        f"not proven, suspected: The last change is wrong: its log says so; but {words}; others: 1 tried and refuted, 1 ruled out"
+    )
+    assert [one["name"] for one in told["open"]] == ["down/config"]
+    doc["deeds"] = [one for one in doc["deeds"] if one["action"]["id"] != TRIED.id]
+    assert "Nothing was changed. Not done: conf.revert" in explain(doc)["what"]
+
+
+async def test_a_brain_that_takes_a_no_for_a_refutation_is_not_followed(desk: Desk) -> None:
+    doc = await ended_without(desk, status="denied", decision="approval", why="rejected")
+    refuted = {**hypotheses(doc)[1], "state": "refuted", "because": "it was not allowed: not at night"}
+    doc["log"][-1]["body"]["thought"]["hypotheses"] = [refuted]
+    held = next(one for one in hypotheses(doc) if one["name"] == "down/config")
+    assert (held["state"], held["because"]) == ("open", "its log says so; but denied by approval: rejected")
+
+
+async def test_a_change_of_which_nobody_knows_does_not_refute_its_cause(desk: Desk) -> None:
+    told = explain(await ended_without(desk, status="stuck", why="nobody can tell"))
+    assert told["why"].startswith("The last change is wrong: its log says so; but stuck: nobody can tell (confidence 0.62")
+    assert "then conf.revert on web (stuck: nobody can tell)" in told["what"]
+
+
+async def test_shadow_mode_speaks_neither_for_nor_against_a_cause(desk: Desk) -> None:
+    doc = await ended_without(desk, status="denied", decision="shadow", why="nothing is carried out in shadow mode")
+    doc["deeds"] = [one for one in doc["deeds"] if one["action"]["id"] != TRIED.id]
+    told = explain(doc)
+    assert told["why"].startswith("The last change is wrong: its log says so (confidence 0.62")
+    assert "Nothing was changed. Not done: conf.revert on web (shadow mode: only shown)." in told["what"]
+
+
+async def test_what_a_person_put_back_after_its_proof_did_help(desk: Desk) -> None:
+    doc = await ended_without(desk, status="undone", verified=True)
+    doc["session"]["outcome"] = "fixed"
+    doc["log"].append({**doc["log"][-1], "name": "action.undoing", "who": "person:ada", "action": WANTED.id, "body": {"why": "by mistake"}})
+    told = explain(doc)
+    assert "then conf.revert on web (put back)" in told["what"]
+    assert told["why"].startswith("The last change is wrong: its log says so; but put back (confidence")
+    assert "person:ada undo begun: by mistake" in told["who"]
+    assert {"by": "person:ada", "verb": "undo begun", "reason": "by mistake"}.items() <= told["people"][-1].items()
+
+
+async def test_the_figures_of_a_cause_are_those_that_it_was_chosen_by(desk: Desk) -> None:
+    await closed(desk.house)
+    doc = doc_of(desk)
+    after = doc["log"][-1]["body"]["thought"]["hypotheses"][1]
+    after.update(confidence=0.75, tried=1, worked=1)
+    assert (after["name"], after["state"]) == ("down/config", "confirmed")
+    assert "(confidence 0.62, prior 0.60, no record yet)" in explain(doc)["why"]
+    assert "confidence 0.62, prior 0.60, own record: no record yet" in markdown(doc, span.figures(doc, BEGIN + 500))
+
+
+@pytest.mark.parametrize(
+    ("state", "votes", "words"),
+    [
+        ("expired", [], "nobody answered in time"),
+        ("void", [], "withdrawn before anybody answered"),
+        ("expired", [{**VOTE, "verb": "approve"}], "person:ada approved: not at night; then its time ran out"),
+        ("rejected", [VOTE], "person:ada rejected: not at night"),
+        ("waiting", [{**VOTE, "verb": "approve"}], "person:ada approved: not at night; 1 of 2 have answered"),
+    ],
+)
+async def test_whoever_was_asked_is_told_also_where_nobody_answered(
+    desk: Desk, state: str, votes: list[dict[str, Any]], words: str
+) -> None:
+    doc = await ended_without(desk, status="denied", decision="approval", why="no")
+    doc["approvals"] = [{**doc["approvals"][0], "state": state, "votes": votes, "quorum": 2}]
+    assert explain(doc)["who"] == f"agent:mender proposed; {words}"
+
+
+async def test_a_question_that_nobody_answered_was_asked(desk: Desk) -> None:
+    doc = await ended_without(desk, status="denied", decision="grant", why="no")
+    doc["approvals"], doc["deeds"] = [], []
+    ask = {"number": 4, "at": BEGIN + 40, "answer": {"is": "ask", "question": "what?", "options": []}, "reply": "", "replied_by": ""}
+    doc["steps"] = [ask]
+    assert explain(doc)["who"] == "agent:mender asked; nobody answered the question"
+    doc["steps"] = [{**ask, "reply": "none of these", "replied_by": "person:ada"}]
+    assert explain(doc)["who"] == "agent:mender asked; person:ada answered: none of these"
+    doc["steps"] = []
+    assert explain(doc)["who"] == "agent:mender, only looked; nobody was asked"
+
+
+async def test_whoever_stepped_in_and_whoever_gave_a_standing_grant_is_told(desk: Desk) -> None:
+    doc = await ended_without(desk, status="done")
+    doc["approvals"] = []
+    meant = {**doc["log"][-1], "name": "action.intended", "action": WANTED.id, "who": "agent:mender", "body": {"standing": "g7"}}
+    stop = {**doc["log"][-1], "name": "session.cancel", "action": "", "who": "person:ada", "body": {"reason": "I do it by hand"}}
+    doc["log"] = [*doc["log"][:-1], meant, stop]
+    who = explain(doc)["who"]
+    assert who == "agent:mender proposed; standing grant g7 said yes beforehand; person:ada cancelled: I do it by hand"
+
+
+async def test_a_claim_that_is_not_proven_is_told_as_one(desk: Desk) -> None:
+    doc = await ended_without(desk, status="done")
+    doc["session"].update(outcome="unproven", summary="fixed and verified")
+    assert explain(doc)["what"].endswith("It ended as unproven, claimed to be fixed: fixed and verified")
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        ({"waiting": "approval"}, "It waits for a person's yes or no."),
+        ({"waiting": "approval", "paused": True}, "It is paused."),
+        ({"phase": "open", "waiting": ""}, "It is at work."),
+        ({"waiting": "brain"}, "It waits for the next action of its agent."),
+        ({"waiting": "budget"}, "It is held by budget."),
+    ],
+)
+async def test_what_an_open_session_waits_for_is_told(desk: Desk, head: dict[str, Any], words: str) -> None:
+    doc = doc_of(desk)
+    doc["session"].update(head)
+    assert explain(doc)["what"].endswith(words)
+    assert words.removeprefix("It ") in markdown(doc, span.figures(doc, BEGIN + 90))
+
+
+async def test_the_log_lines_of_people_say_which_way_they_answered(desk: Desk) -> None:
+    doc = doc_of(desk)
+    first = doc["log"][-1]
+    for name, body in (
+        ("approval.answered", {"verb": "reject", "reason": "not at night"}),
+        ("review.answered", {"verdict": "wrong", "reason": "too much", "correction": "reload it"}),
+        ("action.ruled", {"verdict": "failed", "reason": "I looked"}),
+        ("action.undoing", {"why": "it did not help"}),
+        ("approval.void", {}),
+    ):
+        doc["log"].append({**first, "name": name, "body": body})
+    said = [one.partition(": ")[2] for one in explain(doc)["chain"][-5:]]
+    assert said == [
+        "answered the approval (rejected: not at night)",
+        "reviewed (wrong: too much: reload it)",
+        "settled by a person (failed: I looked)",
+        "undo begun (it did not help)",
+        "the question was withdrawn",
+    ]
+
+
+async def test_actions_stand_in_the_order_of_their_proposals(desk: Desk) -> None:
+    store = desk.house.plugs.store
+    row = store.find("action", WANTED.id)
+    assert row is not None
+    for name, at in (("s-one.2e1", 25), ("s-one.zz", 5), ("s-one.9", 90), ("s-one.10", 90)):
+        act = {**row.body["action"], "id": name, "proposed_at": BEGIN + at}  # type: ignore[dict-item]  # an action is a mapping
+        await store.commit(Change(puts=(Put(table="action", id=name, expect=0, body={**row.body, "action": act}, session=SID),)))
+    found = [one["action"]["id"].partition(".")[2] for one in doc_of(desk)["deeds"]]
+    assert found == ["zz", "1", "2", "2e1", "3", "9", "10"]
+
+
+async def test_explain_of_a_look_gives_its_own_reason(desk: Desk) -> None:
+    told = explain(doc_of(desk), "s-one.1")
+    assert told["what"] == "look.at on web, green: done."
+    assert told["why"] == "see what it said last"
+    assert explain(doc_of(desk), "s-one.99")["what"] == "there is no such action in this session"
 
 
 async def test_explain_of_one_action_keeps_to_it(desk: Desk) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flyball.views.thought import AWAY, hypotheses, settled
+from flyball.views.word import waits
 
 TIMES = (("detect_s", "time to detect"), ("decide_s", "time to decide"), ("fix_s", "time to fix"), ("waited_s", "waited for people"))
 _MARKUP = re.compile(r"([\\`*_\[\]<>#|~])")
@@ -49,7 +50,7 @@ def _summary(doc: Mapping[str, Any]) -> Iterator[str]:
     if head["phase"] == "closed":
         yield f"Closed as **{_plain(head['outcome'])}** at {_when(head['closed_at'])}. {_plain(head['summary'])}"
     else:
-        yield f"Still {head['phase']}, waiting for {head['waiting'] or 'nothing'}."
+        yield f"Still open: it {waits(head)}."
 
 
 def _impact(doc: Mapping[str, Any], figures: Mapping[str, Any]) -> Iterator[str]:

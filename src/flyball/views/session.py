@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -47,7 +48,7 @@ def page(store: Store, name: str) -> dict[str, Any] | None:
     row = store.find("session", name)
     if row is None:
         return None
-    deeds = sorted(store.rows("action", session=name, limit=5000), key=lambda one: _order(one.id))
+    deeds = sorted(store.rows("action", session=name, limit=5000), key=_order)
     values = {one.id: one.body for one in store.rows("value", session=name, limit=5000)}
     keys = row.body.get("signals")
     found = [store.find("signal", str(key)) for key in keys] if isinstance(keys, list | tuple) else []
@@ -87,10 +88,10 @@ def entry_doc(one: Logged) -> dict[str, Any]:
     }
 
 
-def _order(name: str) -> tuple[int, str]:
-    number = name.split(".")[1] if "." in name else "0"
-    digits = "".join(one for one in number if one.isdigit())
-    return (int(digits or 0), name)
+def _order(row: Row) -> tuple[float, list[tuple[int, str]]]:
+    """Order actions as they were proposed: neither an edit's name nor one that a remote agent chose says when."""
+    parts = re.findall(r"\d+|\D+", row.id)
+    return _number(_map(row.body, "action"), "proposed_at"), [(int(one), "") if one.isdecimal() else (0, one) for one in parts]
 
 
 def _map(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
