@@ -224,7 +224,7 @@ async def test_the_session_page_tells_its_story(desk: Desk) -> None:
         "Waits for approval",
         "Decision tree",
         "Stale",
-        "Refuted and undone",
+        "Refuted and put back",
         "waits for sre",
         "42 % are free",
         "Actions over time",

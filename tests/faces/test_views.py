@@ -81,6 +81,60 @@ async def test_the_tree_of_a_session_that_is_left_to_a_person_ends_with_its_outc
     assert [one["title"] for one in tree.tree(doc)["nodes"][0]["nodes"]] == ["Escalated", "Killed"]
 
 
+def titles(node: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(one["title"], one["note"]) for one in every(node)]
+
+
+async def test_the_tree_shows_what_an_agent_elsewhere_did_though_it_told_no_hypothesis(desk: Desk) -> None:
+    await closed(desk.house)
+    doc = doc_of(desk)
+    doc["steps"], doc["log"][-1]["body"]["thought"] = [], {}
+    for deed in doc["deeds"]:
+        deed["action"]["hypothesis"] = ""
+    (branch,) = tree.tree(doc)["nodes"][0]["nodes"]
+    assert [one["title"] for one in every(branch)][:3] == ["No cause stated", "conf.revert", "Policy: yellow zone"]
+    assert (branch["state"], list(every(branch))[-1]["title"]) == ("chosen", "Fixed and verified")
+    doc["deeds"][-1].update(verified=False)
+    outcome, branch = tree.tree(doc)["nodes"][0]["nodes"]
+    assert (outcome["sort"], branch["state"], branch["chosen"]) == ("outcome", "refuted", False)
+
+
+async def test_the_tree_names_every_alert_with_its_own_count(desk: Desk) -> None:
+    doc = doc_of(desk)
+    doc["signals"] = [{**doc["signals"][0], "seen": 3}, {**doc["signals"][0], "name": "WebSlow", "seen": 1}]
+    assert tree.tree(doc)["title"] == "WebDown, 3 times, WebSlow"
+
+
+@pytest.mark.parametrize(
+    ("last", "card", "gate"),
+    [
+        ({"status": "denied", "decision": "freeze", "why": "frozen"}, {"votes": []}, ("Denied by freeze", "frozen")),
+        (
+            {"status": "denied", "decision": "freeze", "why": "frozen"},
+            {"state": "approved"},
+            ("Denied by freeze", "ada approved; frozen"),
+        ),
+        ({"status": "denied", "decision": "shadow", "why": "shown"}, None, ("Shadow mode", "shown")),
+        ({"status": "denied", "decision": "approval"}, {"votes": [], "state": "expired"}, ("Policy: red zone", "nobody answered in time")),
+        ({"status": "held", "decision": "freeze", "why": "frozen"}, None, ("Held by freeze", "frozen")),
+        (
+            {"status": "held", "decision": "pace", "why": "too often"},
+            {"state": "approved"},
+            ("Policy: red zone", "ada approved, waits: too often"),
+        ),
+        ({"status": "done"}, None, ("Policy: red zone", "allowed beforehand")),
+    ],
+)
+async def test_the_gate_of_an_action_says_who_or_what_let_it_pass_or_not(
+    desk: Desk, last: dict[str, Any], card: dict[str, Any] | None, gate: tuple[str, str]
+) -> None:
+    doc = await ended_without(desk, **last)
+    vote = {**VOTE, "verb": "approve"}
+    doc["approvals"] = [] if card is None else [{**doc["approvals"][0], "votes": [vote], **card}]
+    nodes = {node["title"]: node for node in every(tree.tree(doc))}
+    assert gate in titles(nodes["Config"])
+
+
 async def test_many_alternatives_are_folded_into_one_node(desk: Desk) -> None:
     doc = doc_of(desk)
     thought = doc["steps"][-1]["answer"]["thought"]
