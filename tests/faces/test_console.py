@@ -391,6 +391,34 @@ async def test_what_was_left_to_a_person_needs_me_as_long_as_its_alert_fires(des
     assert (await browser.get("/v1/status")).json()["handed_over"] == [SID] * told
 
 
+@pytest.mark.parametrize(("trigger", "age_s", "told"), [("spec", 3600.0, 1), ("spec", 90_000.0, 0), ("alertmanager", 90_000.0, 1)])
+async def test_work_that_nothing_resolves_is_left_to_a_person_for_a_day(desk: Desk, trigger: str, age_s: float, told: int) -> None:
+    store, clock = desk.house.plugs.store, desk.house.plugs.clock
+    browser = await desk.sign_in()
+    await closed(desk.house)
+    session = store.find("session", SID)
+    assert session
+    shut = {**session.body, "outcome": "escalated", "trigger": trigger, "closed_at": clock.now() - age_s}
+    await store.commit(Change(puts=(Put(table="session", id=SID, expect=session.version, body=shut, state="closed", session=SID),)))
+    assert (await browser.get("/v1/status")).json()["handed_over"] == [SID] * told
+    assert (await browser.get("/")).text.count("<h2>Left to a person</h2>") == told
+
+
+async def test_a_stuck_action_needs_me_until_somebody_has_settled_it(desk: Desk) -> None:
+    store, browser = desk.house.plugs.store, await desk.sign_in()
+    row = store.find("action", TRIED.id)
+    assert row
+    put = Put(
+        table="action", id=row.id, expect=row.version, body={**row.body, "status": "stuck", "why": "who knows"}, state="stuck", session=SID
+    )
+    await store.commit(Change(puts=(put,)))
+    assert "conf.revert on web is stuck" in (await browser.get("/")).text
+    assert (await browser.get("/v1/status")).json()["stuck"] == [TRIED.id]
+    await browser.post(f"/actions/{TRIED.id}/settle", data={"outcome": "done", "reason": "I have looked at it"})
+    assert "is stuck" not in (await browser.get("/")).text
+    assert (await browser.get("/v1/status")).json()["stuck"] == []
+
+
 async def test_freeze_thaw_and_lift(desk: Desk) -> None:
     browser = await desk.sign_in()
     assert (await browser.post("/freeze", data={"scope": "nothing", "reason": "why not"})).status_code == 422

@@ -305,6 +305,8 @@ async def test_a_fix_that_never_ran_neither_refutes_its_cause_nor_counts_as_done
         f"not proven, suspected: The last change is wrong: its log says so; but {words}; others: 1 tried and refuted, 1 ruled out"
     )
     assert [one["name"] for one in told["open"]] == ["down/config"]
+    assert [one["id"] for one in told["evidence"]] == ["s-one.1.out"], "what the suspicion stands on"
+    assert [(one["action"], one["until"]) for one in told["changes"]] == [(TRIED.id, 0.0)], "only what was made can be put back, and once"
     doc["deeds"] = [one for one in doc["deeds"] if one["action"]["id"] != TRIED.id]
     assert "Nothing was changed. Not done: conf.revert" in explain(doc)["what"]
 
@@ -314,7 +316,7 @@ async def test_a_brain_that_takes_a_no_for_a_refutation_is_not_followed(desk: De
     refuted = {**hypotheses(doc)[1], "state": "refuted", "because": "it was not allowed: not at night"}
     doc["log"][-1]["body"]["thought"]["hypotheses"] = [refuted]
     held = next(one for one in hypotheses(doc) if one["name"] == "down/config")
-    assert (held["state"], held["because"]) == ("open", "its log says so; but denied by approval: rejected")
+    assert (held["state"], held["because"]) == ("open", "its log says so; but rejected")
 
 
 async def test_a_change_of_which_nobody_knows_does_not_refute_its_cause(desk: Desk) -> None:
@@ -525,6 +527,12 @@ async def test_names_from_outside_are_no_markup_in_the_report_and_long_texts_are
         assert line.count("`") % 2 == line.count("\\`") % 2, line
 
 
+async def test_the_first_line_stays_short_whatever_came_from_outside(desk: Desk) -> None:
+    doc = await ended_without(desk, status="denied", decision="grant", why="why " * 30_000)
+    doc["session"].update(title="t" * 100_000, target="x" * 100_000, summary="s" * 100_000)
+    assert len(explain(doc)["what"]) < 1500
+
+
 @pytest.mark.parametrize("state", ["void", "expired"])
 async def test_a_question_that_ended_unanswered_waits_no_more(desk: Desk, state: str) -> None:
     doc = await ended_without(desk, status="denied", decision="session", why="closed")
@@ -575,6 +583,13 @@ async def test_actions_stand_in_the_order_of_their_proposals(desk: Desk) -> None
         await store.commit(Change(puts=(Put(table="action", id=name, expect=0, body={**row.body, "action": act}, session=SID),)))
     found = [one["action"]["id"].partition(".")[2] for one in doc_of(desk)["deeds"]]
     assert found == ["zz", "1", "2", "2e1", "3", "9", "10"]
+
+
+async def test_a_change_that_leaves_nothing_to_undo_is_told_as_one(desk: Desk) -> None:
+    doc = doc_of(desk)
+    tried = next(one for one in doc["deeds"] if one["action"]["id"] == TRIED.id)
+    tried["recipe"] = {**tried["recipe"], "undo": {"do": "nothing"}}
+    assert "conf.revert on web (did not help, put back (nothing to undo))" in explain(doc)["what"]
 
 
 async def test_explain_of_a_look_gives_its_own_reason(desk: Desk) -> None:

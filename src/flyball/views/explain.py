@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flyball.rules.digest import trace_of
-from flyball.views.thought import AWAY, counted, hypotheses, settled, suspected, thoughts
+from flyball.views.thought import AWAY, UNTRIED, counted, hypotheses, settled, suspected, thoughts
 from flyball.views.word import began, clip, made, stood, superseded, waits
 
 TOLD = {
@@ -55,7 +55,7 @@ def explain(doc: Mapping[str, Any], action: str = "") -> dict[str, Any]:
     best = chosen[-1] if chosen else None
     ranked = hypotheses(doc)
     cause = _thought(doc, best) if action else settled(doc)
-    proof = (best["action"]["evidence"] if best else ()) if action else _proof(doc, cause, best)
+    proof = (best["action"]["evidence"] if best else ()) if action else _proof(doc, cause or suspected(doc), best)
     return {
         "what": _what_action(best) if action else _what(doc, deeds),
         "why": _why(cause, ranked, len(proof)) if cause else _own(best) if action or (deeds and not ranked) else _no_cause(doc, ranked),
@@ -66,7 +66,7 @@ def explain(doc: Mapping[str, Any], action: str = "") -> dict[str, Any]:
         "ruled_out": [one for one in ranked if one["state"] in AWAY],
         "open": [one for one in ranked if one["state"] == "open"],
         "policy": [_policy(one, doc) for one in chosen],
-        "changes": [_change(one) for one in chosen if one["recipe"]],
+        "changes": [_change(one) for one in chosen if one["recipe"] and one["status"] not in UNTRIED],
         "runbook": _runbook(doc),
         "people": _people(doc, cards, names if action else None),
         "range": [doc["log"][0]["index"], doc["log"][-1]["index"]] if doc["log"] else [],
@@ -99,7 +99,7 @@ def _end(doc: Mapping[str, Any]) -> str:
         return f"It {waits(head)}."
     claims = [one["body"]["claimed"] for one in doc["log"] if one["name"] == "session.closed"]
     claimed = f", claimed to be {claims[-1]}" if head["outcome"] == "unproven" and claims else ""
-    return f"It ended as {head['outcome']}{claimed}: {head['summary']}"
+    return f"It ended as {head['outcome']}{claimed}: {clip(head['summary'])}"
 
 
 def _what_action(deed: Mapping[str, Any] | None) -> str:
@@ -217,7 +217,7 @@ def _change(deed: Mapping[str, Any]) -> dict[str, Any]:
         "kind_digest": deed["action"]["kind_digest"],
         "status": deed["status"],
         "undo": recipe["undo"],
-        "until": recipe["keep_until"] if recipe["undo"] else 0.0,
+        "until": recipe["keep_until"] if recipe["undo"] and deed["status"] in ("done", "held") else 0.0,
         "level": outcome.get("level", ""),
         "took_s": outcome.get("took_s", 0.0),
     }

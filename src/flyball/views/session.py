@@ -16,6 +16,9 @@ LISTED = (
 VALUE = ("origin", "digest", "integrity", "body")
 ENDED = ("fixed", "resolved", "cancelled", "shadow")
 """Outcomes that leave nothing to a person: the alert is gone, a person ended the session, or people do the work anyway."""
+UNRESOLVED = ("spec", "schedule", "tail")
+"""Sources that bring work and never say that it is over."""
+DAY_S = 86_400.0
 HEAVIEST = ("green", "yellow", "red")
 
 
@@ -36,11 +39,22 @@ def brief(store: Store, row: Row) -> dict[str, Any]:
     }
 
 
-def handed_over(store: Store) -> list[Row]:
-    """Give the closed sessions that left their work to a person, newest first, as long as an alert of theirs fires."""
+def handed_over(store: Store, now: float) -> list[Row]:
+    """Give the closed sessions that left their work to a person, newest first, as long as an alert of theirs fires.
+
+    What never resolves, because nothing says so, is given for a day.
+    """
     names = dict.fromkeys(row.session for row in store.rows("signal", state="firing", limit=5000))
     found = [row for name in names if (row := store.find("session", name)) and row.state == "closed" and row.body["outcome"] not in ENDED]
-    return sorted(found, key=lambda row: _number(row.body, "closed_at"), reverse=True)
+    kept = [row for row in found if row.body["trigger"] not in UNRESOLVED or _number(row.body, "closed_at") > now - DAY_S]
+    return sorted(kept, key=lambda row: _number(row.body, "closed_at"), reverse=True)
+
+
+def stuck(store: Store) -> list[Row]:
+    """Give the actions of which nobody has said yet what became of them. One that a person has settled stays stuck in its row alone."""
+    rows = store.rows("action", state="stuck", limit=5000)
+    ruled = {one.entry.action for name in {row.session for row in rows} for one in store.entries(session=name, name="action.ruled")}
+    return [row for row in rows if row.id not in ruled]
 
 
 def page(store: Store, name: str) -> dict[str, Any] | None:

@@ -54,7 +54,8 @@ def stood(deed: Mapping[str, Any]) -> str:
     if status == "done" and deed["action"]["purpose"] == "fix":
         return {True: "verified", False: "did not help, not put back"}.get(verified, "not verified")
     if status == "undone":
-        return "did not help, put back" if verified is False else "put back"
+        nothing = " (nothing to undo)" if ((deed["recipe"] or {}).get("undo") or {}).get("do") == "nothing" else ""
+        return f"{'did not help, put back' if verified is False else 'put back'}{nothing}"
     if status == "stuck":
         return clip(f"stuck: {deed['why']}")
     if status == "held":
@@ -69,6 +70,8 @@ def _denied(deed: Mapping[str, Any]) -> str:
         return str(deed["why"])
     if shown_only(deed):
         return "shadow mode: only shown"
+    if deed["decision"] == "approval":
+        return clip(str(deed["why"]))
     if deed["decision"] == "session":
         return "withdrawn: the session was closed"
     return clip(f"denied by {deed['decision']}: {deed['why']}")

@@ -58,9 +58,9 @@ def needs(house: House) -> dict[str, Any]:
     return {
         "cards": approvals.waiting(store, "waiting", 50, titles(house)),
         "questions": [one for one in going if one["waiting"] == "answer"],
-        "stuck": [row.body for row in store.rows("action", state="stuck", limit=50)],
+        "stuck": [row.body for row in sessions.stuck(store)[:SHOWN]],
         "reviews": [{**row.body, "deed": _deed(house, row.id)} for row in store.rows("review", state="waiting", limit=50)],
-        "handed": [sessions.brief(store, row) for row in sessions.handed_over(store)[:SHOWN]],
+        "handed": [sessions.brief(store, row) for row in sessions.handed_over(store, now)[:SHOWN]],
         "going": going,
         "today": today[:12],
         "fixed": sum(one["outcome"] == "fixed" for one in today),
