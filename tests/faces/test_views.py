@@ -381,7 +381,7 @@ async def test_a_question_that_nobody_answered_was_asked(desk: Desk) -> None:
     doc["steps"] = [{**ask, "reply": "none of these", "replied_by": "person:ada"}]
     assert explain(doc)["who"] == "agent:mender asked; person:ada answered: none of these"
     doc["steps"] = []
-    assert explain(doc)["who"] == "agent:mender, only looked; nobody was asked"
+    assert explain(doc)["who"] == "agent:mender, has done nothing; nobody was asked"
 
 
 async def test_whoever_stepped_in_and_whoever_gave_a_standing_grant_is_told(desk: Desk) -> None:
@@ -415,6 +415,23 @@ async def test_what_an_open_session_waits_for_is_told(desk: Desk, head: dict[str
     doc["session"].update(head)
     assert explain(doc)["what"].endswith(words)
     assert words.removeprefix("It ") in markdown(doc, span.figures(doc, BEGIN + 90))
+
+
+async def test_a_look_that_is_held_or_denied_is_told_with_its_reason(desk: Desk) -> None:
+    doc = doc_of(desk)
+    doc["session"].update(waiting="freeze")
+    doc["deeds"], doc["approvals"] = [one for one in doc["deeds"] if one["action"]["purpose"] == "diagnose"], []
+    assert explain(doc)["who"] == "agent:mender, only looked; nobody was asked"
+    doc["deeds"][0].update(status="held", decision="freeze", why="frozen (all) by person:ada: night")
+    decided = next(one for one in doc["log"] if one["name"] == "action.decided")
+    decided["body"] = {"verdict": "hold", "check": "freeze", "why": "frozen (all)"}
+    told = explain(doc)
+    assert told["what"].endswith("Nothing was changed. It waits for the end of a freeze: frozen (all) by person:ada: night.")
+    assert told["who"] == "agent:mender, has done nothing; nobody was asked"
+    assert any("s-one.1: hold by freeze: frozen (all)" in one for one in told["chain"])
+    parts = report_of(doc)
+    assert parts["Summary"] == "Still open: it waits for the end of a freeze: frozen (all) by person:ada: night."
+    assert "- Look why it is held: frozen (all) by person:ada: night." in parts["Follow-ups"]
 
 
 async def test_the_log_lines_of_people_say_which_way_they_answered(desk: Desk) -> None:

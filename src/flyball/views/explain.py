@@ -12,7 +12,7 @@ from typing import Any
 
 from flyball.rules.digest import trace_of
 from flyball.views.thought import AWAY, UNTRIED, counted, hypotheses, settled, suspected, thoughts
-from flyball.views.word import began, clip, made, stood, superseded, waits
+from flyball.views.word import began, clip, held, made, stood, superseded, waits
 
 TOLD = {
     "session.opened": "opened",
@@ -51,7 +51,8 @@ def explain(doc: Mapping[str, Any], action: str = "") -> dict[str, Any]:
     names = {one["action"]["id"] for one in chosen}
     cards = [one for one in doc["approvals"] if not action or one["id"] in names or _covers(one, chosen)]
     entries = [one for one in doc["log"] if one["name"] in TOLD or one["name"] == "action.decided"]
-    chain = [one for one in entries if (one["action"] in names) or (not action and not one["action"])]
+    seen = names if action else names | {one["action"]["id"] for one in doc["deeds"] if one["status"] in ("denied", "held")} | {""}
+    chain = [one for one in entries if one["action"] in seen]
     best = chosen[-1] if chosen else None
     ranked = hypotheses(doc)
     cause = _thought(doc, best) if action else settled(doc)
@@ -96,7 +97,7 @@ def _end(doc: Mapping[str, Any]) -> str:
     """Say how a session ended: what its brain claims of it counts only as far as it is proven."""
     head = doc["session"]
     if head["phase"] != "closed":
-        return f"It {waits(head)}."
+        return f"It {waits(head)}{f': {why}' if (why := held(doc)) else ''}."
     claims = [one["body"]["claimed"] for one in doc["log"] if one["name"] == "session.closed"]
     claimed = f", claimed to be {claims[-1]}" if head["outcome"] == "unproven" and claims else ""
     return f"It ended as {head['outcome']}{claimed}: {clip(head['summary'])}"
@@ -157,8 +158,20 @@ def _who(doc: Mapping[str, Any], cards: Sequence[Mapping[str, Any]], deeds: Sequ
         verb = "proposed" if cards or given else "asks" if doc["session"]["waiting"] == "answer" else "asked"
         return f"{agent} {verb}; {'; '.join((*asked, *by, *steps))}"
     zones = ", ".join(sorted({str(one["zone"]) for one in deeds if made(one)}))
-    did = f"by itself inside its grant ({zones})" if zones else "proposed what was not done" if deeds else "only looked"
+    did = (
+        f"by itself inside its grant ({zones})"
+        if zones
+        else "proposed what was not done"
+        if deeds
+        else "only looked"
+        if _looked(doc)
+        else "has done nothing"
+    )
     return "; ".join((f"{agent}, {did}; nobody was asked", *steps))
+
+
+def _looked(doc: Mapping[str, Any]) -> bool:
+    return any(one["status"] == "done" for one in doc["deeds"])
 
 
 def _answers(card: Mapping[str, Any]) -> str:

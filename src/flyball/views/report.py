@@ -10,7 +10,7 @@ from typing import Any
 from flyball.views.explain import STEPPED, TOLD, reason_of
 from flyball.views.session import ENDED
 from flyball.views.thought import AWAY, hypotheses, settled, suspected
-from flyball.views.word import began, clip, stood, waits
+from flyball.views.word import began, clip, held, stood, waits
 
 LONGEST = 2000
 """Characters of one text; what was brought in from outside may be long."""
@@ -63,7 +63,7 @@ def _summary(doc: Mapping[str, Any]) -> Iterator[str]:
         claimed = f", claimed to be {_plain(claims[-1])}" if head["outcome"] == "unproven" and claims else ""
         yield f"Closed as **{_plain(head['outcome'])}**{claimed} at {_when(head['closed_at'])}. {_plain(head['summary'])}"
     else:
-        yield f"Still open: it {waits(head)}."
+        yield f"Still open: it {waits(head)}{f': {_plain(why)}' if (why := held(doc)) else ''}."
 
 
 def _impact(doc: Mapping[str, Any], figures: Mapping[str, Any]) -> Iterator[str]:
@@ -175,6 +175,7 @@ def _wanted(doc: Mapping[str, Any]) -> list[str]:
     found = [f"Answer approval {_code(one['id'])} by {_when(one['expires_at'])}." for one in doc["approvals"] if one["state"] == "waiting"]
     if head["phase"] != "closed":
         found += ["Answer the question of the session."] if head["waiting"] == "answer" else []
+        found += [f"Look why it is held: {_plain(why)}."] if (why := held(doc)) else []
         found += ["Resume or cancel the session: it is paused."] if head["paused"] else []
     found += [f"Review {_code(one['id'])}, due {_when(one['due_at'])}." for one in doc["reviews"] if one["state"] == "waiting"]
     for one in doc["deeds"]:

@@ -83,6 +83,12 @@ def waits(head: Mapping[str, Any]) -> str:
     return "is paused" if head["paused"] or waiting == "paused" else WAITS.get(waiting, f"is held by {waiting}")
 
 
+def held(doc: Mapping[str, Any]) -> str:
+    """Say why a session's action is held where that is not for a person's answer: a freeze, a pace, another session; else nothing."""
+    found = [one for one in doc["deeds"] if one["status"] == "held" and one["decision"] != "approval"]
+    return clip(str(found[-1]["why"])) if found and doc["session"]["phase"] != "closed" else ""
+
+
 def clip(text: str, most: int = LONGEST) -> str:
     """Give a text of at most so many characters."""
     return text if len(text) <= most else f"{text[: most - 3]}..."
