@@ -26,6 +26,7 @@ from flyball.config import Whole, overlong
 from flyball.faces.cli import show
 from flyball.faces.cli.card import card
 from flyball.faces.cli.main import EPILOG, TABLE, cli
+from flyball.faces.cli.work import step_row
 from flyball.model.log import Change, Entry
 
 SRC = Path(errors.__file__).parents[1]
@@ -518,6 +519,13 @@ def test_freeze_and_thaw_are_seen_and_recorded_by_the_server(server: Running) ->
     assert server.ask("thaw", name, "--reason", "it was a false alarm", "--lift")[0] == 0
     names = [one["name"] for one in json.loads(server.ask("audit", "tail", "-n", "200", "-o", "json")[1])]
     assert {"freeze.set", "freeze.thawed", "freeze.lifted"} <= set(names)
+
+
+def test_a_change_that_was_done_and_did_not_help_says_so_in_its_row() -> None:
+    action = {"id": "s-1.2", "step": 2, "kind": "process.restart", "purpose": "fix", "args": {}, "why": "start it"}
+    deed = {"action": action, "zone": "red", "status": "done", "verified": False, "verify_note": "not met: it is down", "why": "checked"}
+    assert step_row(deed)["what"] == "start it: not met: it is down"
+    assert step_row({**deed, "verified": True})["what"] == "start it"
 
 
 def test_a_question_is_shown_with_its_options_and_answered(server: Running) -> None:

@@ -91,12 +91,34 @@ async def test_the_tree_shows_what_an_agent_elsewhere_did_though_it_told_no_hypo
     doc["steps"], doc["log"][-1]["body"]["thought"] = [], {}
     for deed in doc["deeds"]:
         deed["action"]["hypothesis"] = ""
-    (branch,) = tree.tree(doc)["nodes"][0]["nodes"]
-    assert [one["title"] for one in every(branch)][:3] == ["No cause stated", "conf.revert", "Policy: yellow zone"]
+    first, branch = tree.tree(doc)["nodes"][0]["nodes"]
+    assert (first["state"], [one["title"] for one in every(first)][:3]) == (
+        "refuted",
+        ["No cause stated", "conf.revert", "Policy: yellow zone"],
+    )
     assert (branch["state"], list(every(branch))[-1]["title"]) == ("chosen", "Fixed and verified")
+    for deed in doc["deeds"]:
+        deed["action"]["hypothesis"] = "mine"
+    (branch,) = tree.tree(doc)["nodes"][0]["nodes"]
+    assert [one["title"] for one in every(branch)].count("conf.revert") == 2
     doc["deeds"][-1].update(verified=False)
     outcome, branch = tree.tree(doc)["nodes"][0]["nodes"]
-    assert (outcome["sort"], branch["state"], branch["chosen"]) == ("outcome", "refuted", False)
+    assert (outcome["sort"], branch["title"], branch["state"], branch["chosen"]) == ("outcome", "Mine", "refuted", False)
+
+
+async def test_an_agent_elsewhere_is_told_in_its_own_words_and_as_such(desk: Desk) -> None:
+    doc = await ended_without(desk, status="denied", decision="grant", why="outside")
+    doc["steps"], doc["log"][-1]["body"]["thought"] = [], {}
+    words = "o hypothesis was told; of conf.revert on web its agent says: see whether a fresh start is enough"
+    assert explain(doc)["why"] == f"n{words}", "of the change that was made, not of the one that was denied"
+    assert report_of(doc)["Root cause"] == f"N{words}"
+
+
+async def test_a_look_that_was_denied_is_no_look(desk: Desk) -> None:
+    doc = doc_of(desk)
+    doc["deeds"][0].update(status="denied", value=None)
+    assert span.figures(doc, BEGIN + 90)["looks"] == 0
+    assert tree.tree(doc)["nodes"][0]["note"] == "nothing looked at yet"
 
 
 async def test_the_tree_names_every_alert_with_its_own_count(desk: Desk) -> None:
@@ -340,8 +362,8 @@ async def test_what_a_person_put_back_after_its_proof_did_help(desk: Desk) -> No
     told = explain(doc)
     assert "then conf.revert on web (put back)" in told["what"]
     assert told["why"].startswith("The last change is wrong: its log says so; but put back (confidence")
-    assert "person:ada undo begun: by mistake" in told["who"]
-    assert {"by": "person:ada", "verb": "undo begun", "reason": "by mistake"}.items() <= told["people"][-1].items()
+    assert "person:ada rolled back s-one.3: by mistake" in told["who"]
+    assert {"by": "person:ada", "verb": "rolled back", "about": WANTED.id, "reason": "by mistake"}.items() <= told["people"][-1].items()
 
 
 async def test_the_figures_of_a_cause_are_those_that_it_was_chosen_by(desk: Desk) -> None:
@@ -480,12 +502,12 @@ async def test_the_report_names_whom_nobody_answered_and_who_put_something_back(
     doc = await ended_without(desk, status="undone", verified=True)
     first = doc["log"][-1]
     said = report_of(doc)["People"]
-    assert "`agent:mender` asked for approval `s-one.3`" in said
+    assert "`agent:mender` asked for approval s-one.3" in said
     doc["log"].append({**first, "name": "approval.expired", "action": WANTED.id, "who": "service:clock", "body": {}})
     doc["log"].append({**first, "name": "action.undoing", "action": WANTED.id, "who": "person:ada", "body": {"why": "by mistake"}})
     said = report_of(doc)["People"].splitlines()
-    assert said[1].endswith("`service:clock` nobody answered in time `s-one.3`")
-    assert said[2].endswith("`person:ada` undo begun `s-one.3`: by mistake")
+    assert said[1].endswith("`service:clock` nobody answered in time s-one.3")
+    assert said[2].endswith("`person:ada` rolled back s-one.3: by mistake")
     assert len(said) == 3, "what the agent put back itself is no person's"
     assert span.figures(doc, BEGIN + 500)["interventions"] == 1
     doc["log"] = [one for one in doc["log"] if one["name"] not in ("approval.asked", "approval.expired", "action.undoing")]
@@ -527,6 +549,22 @@ async def test_follow_ups_name_what_a_person_must_do_and_nothing_else(desk: Desk
         assert report_of(doc)["Follow-ups"] == firing
     doc["session"]["outcome"], doc["signals"][0]["state"], doc["steps"] = "resolved", "resolved", []
     assert report_of(doc)["Follow-ups"] == "- None that the record shows."
+
+
+async def test_what_nobody_resolves_is_neither_firing_nor_to_be_resolved(desk: Desk) -> None:
+    await closed(desk.house)
+    doc = doc_of(desk)
+    doc["reviews"], doc["approvals"] = [], []
+    doc["signals"][0].update(source="spec", at=0.0, seen=2)
+    assert "(seen 2 times)" in report_of(doc)["Impact"]
+    assert report_of(doc)["Follow-ups"] == "- None that the record shows."
+
+
+async def test_long_times_are_told_in_hours_and_days(desk: Desk) -> None:
+    doc = doc_of(desk)
+    for ago, words in ((90, "1 min 30 s"), (4000, "1 h 06 min"), (300_000, "3 d 11 h")):
+        doc["signals"][0]["at"] = doc["session"]["opened_at"] - ago
+        assert f"| time to detect | {words} |" in report_of(doc)["Figures"]
 
 
 async def test_names_from_outside_are_no_markup_in_the_report_and_long_texts_are_clipped(desk: Desk) -> None:

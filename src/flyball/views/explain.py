@@ -59,7 +59,13 @@ def explain(doc: Mapping[str, Any], action: str = "") -> dict[str, Any]:
     proof = (best["action"]["evidence"] if best else ()) if action else _proof(doc, cause or suspected(doc), best)
     return {
         "what": _what_action(best) if action else _what(doc, deeds),
-        "why": _why(cause, ranked, len(proof)) if cause else _own(best) if action or (deeds and not ranked) else _no_cause(doc, ranked),
+        "why": _why(cause, ranked, len(proof))
+        if cause
+        else _own(best)
+        if action
+        else _no_cause(doc, ranked)
+        if ranked or not deeds
+        else said_of(deeds),
         "who": _who(doc, cards, chosen, whole=not action),
         "trace": trace_of(doc["session"]["id"]),
         "hypothesis": cause,
@@ -138,6 +144,12 @@ def _own(deed: Mapping[str, Any] | None) -> str:
     return str(deed["action"]["why"] or "no reason was given") if deed else "there is no such action in this session"
 
 
+def said_of(deeds: Sequence[Mapping[str, Any]]) -> str:
+    """Give what an agent that tells no hypotheses says of the last change that it made, or else wanted."""
+    last = next((one for one in reversed(deeds) if made(one)), deeds[-1])
+    return f"no hypothesis was told; of {_short(last)} its agent says: {_own(last)}"
+
+
 def _no_cause(doc: Mapping[str, Any], ranked: Sequence[Mapping[str, Any]]) -> str:
     closed, held = doc["session"]["phase"] == "closed", suspected(doc)
     rest = counted([one for one in ranked if held is None or one["name"] != held["name"]])
@@ -150,7 +162,7 @@ def _who(doc: Mapping[str, Any], cards: Sequence[Mapping[str, Any]], deeds: Sequ
     agent, names = f"agent:{doc['session']['agent']}", {one["action"]["id"] for one in deeds}
     asks = [one for one in doc["steps"] if one["answer"].get("is") == "ask"] if whole else []
     about = [one for one in doc["log"] if one["name"] in STEPPED and (one["action"] in names or (whole and not one["action"]))]
-    steps = [f"{one['who']} {TOLD[one['name']]}: {reason_of(one)}" for one in about if one["who"].startswith("person:")]
+    steps = [f"{one['who']} {did(one)}: {reason_of(one)}" for one in about if one["who"].startswith("person:")]
     asked = [*(_answers(one) for one in cards), *(_reply(one, doc["session"]) for one in asks)]
     given = [one["body"]["standing"] for one in doc["log"] if one["body"].get("standing") and one["action"] in names]
     if asked or given:
@@ -158,7 +170,7 @@ def _who(doc: Mapping[str, Any], cards: Sequence[Mapping[str, Any]], deeds: Sequ
         verb = "proposed" if cards or given else "asks" if doc["session"]["waiting"] == "answer" else "asked"
         return f"{agent} {verb}; {'; '.join((*asked, *by, *steps))}"
     zones = ", ".join(sorted({str(one["zone"]) for one in deeds if made(one)}))
-    did = (
+    way = (
         f"by itself inside its grant ({zones})"
         if zones
         else "proposed what was not done"
@@ -167,7 +179,7 @@ def _who(doc: Mapping[str, Any], cards: Sequence[Mapping[str, Any]], deeds: Sequ
         if _looked(doc)
         else "has done nothing"
     )
-    return "; ".join((f"{agent}, {did}; nobody was asked", *steps))
+    return "; ".join((f"{agent}, {way}; nobody was asked", *steps))
 
 
 def _looked(doc: Mapping[str, Any]) -> bool:
@@ -248,11 +260,20 @@ def _people(doc: Mapping[str, Any], cards: Sequence[Mapping[str, Any]], names: s
     votes = [{**one, "about": card["id"]} for card in cards for one in card["votes"]]
     kinds = ("brain.answered", *STEPPED)
     rest = [
-        {"by": one["who"], "verb": TOLD[one["name"]], "reason": reason_of(one), "about": one["action"], "at": one["at"]}
+        {"by": one["who"], "verb": _verb(one), "reason": reason_of(one), "about": one["action"], "at": one["at"]}
         for one in doc["log"]
         if one["name"] in kinds and one["who"].startswith("person:") and (names is None or one["action"] in names)
     ]
     return sorted([*votes, *rest], key=lambda one: one["at"])
+
+
+def did(one: Mapping[str, Any]) -> str:
+    """Say what a person did without being asked by the door."""
+    return f"{_verb(one)} {one['action']}".strip()
+
+
+def _verb(one: Mapping[str, Any]) -> str:
+    return {"action.undoing": "rolled back", "action.ruled": "settled"}.get(one["name"], TOLD[one["name"]])
 
 
 def reason_of(one: Mapping[str, Any]) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from flyball.views.explain import STEPPED, TOLD, reason_of
-from flyball.views.session import ENDED
+from flyball.views.explain import STEPPED, did, reason_of, said_of
+from flyball.views.session import ENDED, UNRESOLVED
 from flyball.views.thought import AWAY, hypotheses, settled, suspected
 from flyball.views.word import began, clip, held, stood, waits
 
+HOUR_S = 3600
 LONGEST = 2000
 """Characters of one text; what was brought in from outside may be long."""
 PEOPLE = ("approval.asked", "approval.answered", "approval.expired", "approval.void", "brain.asked", "brain.answered")
@@ -45,7 +46,11 @@ def _when(at: float) -> str:
 def _lasting(seconds: float | None) -> str:
     if seconds is None:
         return "not known"
-    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds) // 60} min {int(seconds) % 60:02d} s"  # noqa: PLR2004 seconds of a minute
+    whole = int(seconds)
+    if whole < HOUR_S:
+        return f"{seconds:.1f} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"  # noqa: PLR2004 seconds of a minute
+    hours, minutes = whole // HOUR_S, whole % HOUR_S // 60
+    return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"  # noqa: PLR2004 hours of two days
 
 
 def _head(doc: Mapping[str, Any]) -> Iterator[str]:
@@ -70,8 +75,9 @@ def _impact(doc: Mapping[str, Any], figures: Mapping[str, Any]) -> Iterator[str]
     yield "\n## Impact\n"
     for one in doc["signals"]:
         state = "resolved" if one["state"] == "resolved" else "still firing"
-        since = f"since {_when(one['at'])}, seen {_times(one['seen'])}, {state}"
-        yield f"- {_plain(one['name'])} on {_code(one['target'])}: {_plain(one['summary'])} ({since})"
+        told = [f"since {_when(one['at'])}"] if one["at"] else []
+        told += [f"seen {_times(one['seen'])}", *([] if one["source"] in UNRESOLVED else [state])]
+        yield f"- {_plain(one['name'])} on {_code(one['target'])}: {_plain(one['summary'])} ({', '.join(told)})"
     made, undone = figures["changes"], figures["undone"]
     was = f"{made} changes were made" if made != 1 else "1 change was made"
     yield f"- {was}, {undone} put back." if made else "- Nothing was changed."
@@ -104,7 +110,9 @@ def _cause(doc: Mapping[str, Any]) -> Iterator[str]:
             asked = f"{_plain(deed['action']['why'])}; " if deed else ""
             yield f"- evidence {_code(name)}: {asked}{_plain(value.get('origin', 'a value no longer kept'))}, `{value.get('digest', '')}`"
     else:
-        yield "No cause was proven." if suspected(doc) else "No cause was settled on."
+        deeds = [one for one in doc["deeds"] if one["action"]["purpose"] in ("fix", "notify")]
+        told = _plain(said_of(deeds)).capitalize() if deeds and not ranked else "No cause was settled on."
+        yield "No cause was proven." if suspected(doc) else told
     for title, states in (("Left open", ("open",)), ("Ruled out", AWAY)):
         found = [one for one in ranked if one["state"] in states]
         if found:
@@ -128,9 +136,8 @@ def _people(doc: Mapping[str, Any]) -> Iterator[str]:
     yield "\n## People\n"
     said = [one for one in doc["log"] if one["name"] in PEOPLE or (one["name"] in STEPPED and one["who"].startswith("person:"))]
     for one in said:
-        about = f" {_code(one['action'])}" if one["action"] else ""
         words = _plain(reason_of(one))
-        yield f"- {_when(one['at'])} {_code(one['who'])} {TOLD[one['name']]}{about}{f': {words}' if words else ''}"
+        yield f"- {_when(one['at'])} {_code(one['who'])} {_plain(did(one))}{f': {words}' if words else ''}"
     if not said:
         yield "Nobody was asked and nobody stepped in."
 
@@ -170,7 +177,8 @@ def _follow(doc: Mapping[str, Any]) -> Iterator[str]:
 
 def _wanted(doc: Mapping[str, Any]) -> list[str]:
     """Give what a person must still do."""
-    head, firing = doc["session"], [_plain(one["name"]) for one in doc["signals"] if one["state"] != "resolved"]
+    head = doc["session"]
+    firing = [_plain(one["name"]) for one in doc["signals"] if one["state"] != "resolved" and one["source"] not in UNRESOLVED]
     ruled = {one["action"] for one in doc["log"] if one["name"] == "action.ruled"}
     found = [f"Answer approval {_code(one['id'])} by {_when(one['expires_at'])}." for one in doc["approvals"] if one["state"] == "waiting"]
     if head["phase"] != "closed":

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from flyball.views.explain import STEPPED
-from flyball.views.word import made
+from flyball.views.word import looked, made
 
 WIDTH = 1000.0
 CUT = 46.0
@@ -149,7 +149,7 @@ def figures(doc: Mapping[str, Any], now: float) -> dict[str, Any]:
         "cost_micros": head["cost_micros"],
         "confidence": fixes[-1]["action"]["confidence"] if fixes else None,
         "interventions": len(by_people),
-        "looks": sum(one["action"]["purpose"] == "diagnose" for one in deeds),
+        "looks": len(looked(doc)),
         "changes": sum(made(one) for one in fixes),
         "undone": sum(one["status"] == "undone" for one in deeds),
         "first_index": log[0]["index"] if log else None,

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from flyball.views.thought import fixes_of, hypotheses, stands
-from flyball.views.word import shown_only
+from flyball.views.word import looked, shown_only
 
 SAID = {
     "done": "ran",
@@ -32,7 +32,7 @@ def tree(doc: Mapping[str, Any]) -> dict[str, Any]:
     """Fold a session's document (`session.page`) into its tree."""
     head, deeds = doc["session"], doc["deeds"]
     root = _node("signal", ", ".join(_often(one) for one in doc["signals"]) or str(head["title"]), f"on {head['target']}")
-    reads = [one for one in deeds if one["action"]["purpose"] == "diagnose"]
+    reads = looked(doc)
     gave = sum(one["value"] is not None for one in reads)
     look = _node(
         "evidence",
@@ -45,7 +45,7 @@ def tree(doc: Mapping[str, Any]) -> dict[str, Any]:
     acted = {one["action"]["hypothesis"] for one in deeds if one["action"]["purpose"] == "fix"}
     known = {one["name"] for one in ranked}
     look["nodes"] = [_branch(doc, one, acted=one["name"] in acted) for one in ranked]
-    look["nodes"] += [_unnamed(doc, name) for name in sorted(acted - known)]
+    look["nodes"] += [_unnamed(doc, fixes) for fixes in _told_nowhere(doc, known)]
     away = [one for one in look["nodes"] if not one["nodes"] and not one["chosen"]]
     if len(away) > MOST_AWAY:
         folded = {id(one) for one in away[MOST_AWAY - 1 :]}
@@ -84,10 +84,16 @@ def _branch(doc: Mapping[str, Any], one: Mapping[str, Any], *, acted: bool) -> d
     return node
 
 
-def _unnamed(doc: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Give the changes of which no hypothesis is known: of an agent elsewhere, which keeps its thoughts."""
-    fixes = fixes_of(doc, name)
-    good = stands(fixes)
+def _told_nowhere(doc: Mapping[str, Any], known: set[str]) -> Iterator[list[Mapping[str, Any]]]:
+    """Give the changes of which no hypothesis is known, as an agent elsewhere makes them: those that name the same one together."""
+    fixes = [one for one in doc["deeds"] if one["action"]["purpose"] == "fix" and one["action"]["hypothesis"] not in known]
+    yield from ([one] for one in fixes if not one["action"]["hypothesis"])
+    for name in dict.fromkeys(one["action"]["hypothesis"] for one in fixes if one["action"]["hypothesis"]):
+        yield fixes_of(doc, name)
+
+
+def _unnamed(doc: Mapping[str, Any], fixes: list[Mapping[str, Any]]) -> dict[str, Any]:
+    good, name = stands(fixes), str(fixes[-1]["action"]["hypothesis"])
     state = "chosen" if good else "refuted" if fixes[-1]["verified"] is False else "open"
     note = str(fixes[-1]["action"]["why"] or "no reason was given")
     node = _node("hypothesis", short(name).capitalize() or "No cause stated", note, chosen=state != "refuted", state=state)

@@ -38,6 +38,12 @@ def began(deed: Mapping[str, Any]) -> bool:
     return made(deed) or (deed["status"] == "failed" and not (deed["outcome"] or {}).get("transient"))
 
 
+def looked(doc: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Give the looks of a session's agent that were taken, with or without a result: not those that wait or were denied."""
+    looks = (one for one in doc["deeds"] if one["action"]["purpose"] == "diagnose")
+    return [one for one in looks if one["status"] not in ("proposed", "held", "denied")]
+
+
 def superseded(deed: Mapping[str, Any]) -> bool:
     """Say whether a person's edit took an action's place."""
     return str(deed["status"]) == "denied" and str(deed["why"]).startswith("superseded by ")
