@@ -323,8 +323,9 @@ async def test_a_fix_that_never_ran_neither_refutes_its_cause_nor_counts_as_done
     told = explain(doc)
     assert f"Not done: conf.revert on web ({words})." in told["what"]
     assert "What was done: conf.revert on web (did not help, put back)." in told["what"]
+    but = f"not done: {words}" if last["status"] == "denied" else words
     assert told["why"] == (
-        f"not proven, suspected: The last change is wrong: its log says so; but {words}; others: 1 tried and refuted, 1 ruled out"
+        f"not proven, suspected: The last change is wrong: its log says so; but {but}; others: 1 tried and refuted, 1 ruled out"
     )
     assert [one["name"] for one in told["open"]] == ["down/config"]
     assert [one["id"] for one in told["evidence"]] == ["s-one.1.out"], "what the suspicion stands on"
@@ -338,7 +339,7 @@ async def test_a_brain_that_takes_a_no_for_a_refutation_is_not_followed(desk: De
     refuted = {**hypotheses(doc)[1], "state": "refuted", "because": "it was not allowed: not at night"}
     doc["log"][-1]["body"]["thought"]["hypotheses"] = [refuted]
     held = next(one for one in hypotheses(doc) if one["name"] == "down/config")
-    assert (held["state"], held["because"]) == ("open", "its log says so; but rejected")
+    assert (held["state"], held["because"]) == ("open", "its log says so; but not done: rejected")
 
 
 async def test_a_change_of_which_nobody_knows_does_not_refute_its_cause(desk: Desk) -> None:
@@ -392,6 +393,8 @@ async def test_whoever_was_asked_is_told_also_where_nobody_answered(
     doc = await ended_without(desk, status="denied", decision="approval", why="no")
     doc["approvals"] = [{**doc["approvals"][0], "state": state, "votes": votes, "quorum": 2}]
     assert explain(doc)["who"] == f"agent:mender proposed; {words}"
+    doc["approvals"] *= 2
+    assert explain(doc)["who"] == f"agent:mender proposed; {words}", "the same is not said twice"
 
 
 async def test_a_question_that_nobody_answered_was_asked(desk: Desk) -> None:
@@ -492,7 +495,9 @@ async def test_the_report_counts_as_made_only_what_was_done(desk: Desk) -> None:
         "- `s-one.2` conf.revert on `web` (yellow): did not help, put back. not met: status eq 200: saw 0",
         "- `s-one.3` conf.revert on `web` (red): denied by freeze: frozen.",
     ]
-    assert told["Root cause"].startswith("No cause was proven.\n\nLeft open:\n\n- The last change is wrong: its log says so; but denied by")
+    assert told["Root cause"].startswith(
+        "No cause was proven.\n\nLeft open:\n\n- The last change is wrong: its log says so; but not done: denied by"
+    )
     doc["deeds"] = [one for one in doc["deeds"] if one["action"]["id"] != TRIED.id]
     assert "- Nothing was changed." in report_of(doc)["Impact"]
     assert report_of(doc)["What was done"].endswith("\n\nNothing was changed.")
@@ -703,6 +708,19 @@ async def test_the_step_that_closed_a_session_is_its_last(desk: Desk) -> None:
     assert (rows[-1]["reasoning_summary"], rows[-1]["action"]) == ("done", {"type": "finish", "text": "fixed"})
     assert (rows[-1]["confidence"], context["evidence"]) == (0.62, ["s-one.1.out"])
     assert rows[-1]["result"]["status"] == "none"
+
+
+async def test_each_action_of_an_agent_elsewhere_is_a_step(desk: Desk) -> None:
+    await closed(desk.house)
+    doc = doc_of(desk)
+    doc["steps"] = []
+    rows = plain(steps(doc))
+    assert [row["input_context"]["step"] for row in rows] == [1, 2, 3, 4]
+    assert [row["action"].get("id") for row in rows] == ["s-one.1", TRIED.id, WANTED.id, None]
+    assert rows[2]["reasoning_summary"] == "take the change back"
+    assert (rows[2]["confidence"], rows[2]["result"]["verified"]) == (0.62, True)
+    for row in rows:
+        schema("step").validate(row)
 
 
 async def test_every_answer_of_a_person_is_feedback(desk: Desk) -> None:

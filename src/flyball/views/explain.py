@@ -168,7 +168,7 @@ def _who(doc: Mapping[str, Any], cards: Sequence[Mapping[str, Any]], deeds: Sequ
     if asked or given:
         by = [f"standing grant {one} said yes beforehand" for one in given]
         verb = "proposed" if cards or given else "asks" if doc["session"]["waiting"] == "answer" else "asked"
-        return f"{agent} {verb}; {'; '.join((*asked, *by, *steps))}"
+        return f"{agent} {verb}; {'; '.join(dict.fromkeys((*asked, *by, *steps)))}"
     zones = ", ".join(sorted({str(one["zone"]) for one in deeds if made(one)}))
     way = (
         f"by itself inside its grant ({zones})"
