@@ -121,10 +121,10 @@ async def test_a_look_that_was_denied_is_no_look(desk: Desk) -> None:
     assert tree.tree(doc)["nodes"][0]["note"] == "nothing looked at yet"
 
 
-async def test_the_tree_names_every_alert_with_its_own_count(desk: Desk) -> None:
+async def test_the_tree_names_every_alert(desk: Desk) -> None:
     doc = doc_of(desk)
     doc["signals"] = [{**doc["signals"][0], "seen": 3}, {**doc["signals"][0], "name": "WebSlow", "seen": 1}]
-    assert tree.tree(doc)["title"] == "WebDown, 3 times, WebSlow"
+    assert tree.tree(doc)["title"] == "WebDown, WebSlow", "how often is counted over all sessions"
 
 
 @pytest.mark.parametrize(
@@ -353,6 +353,8 @@ async def test_shadow_mode_speaks_neither_for_nor_against_a_cause(desk: Desk) ->
     doc["deeds"] = [one for one in doc["deeds"] if one["action"]["id"] != TRIED.id]
     told = explain(doc)
     assert told["why"].startswith("The last change is wrong: its log says so (confidence 0.62")
+    doc["log"][-1]["body"]["thought"]["hypotheses"] = [{**told["hypothesis"], "state": "confirmed"}]
+    assert explain(doc)["hypothesis"]["state"] == "chosen", "nothing was done that could confirm it"
     assert "Nothing was changed. Not done: conf.revert on web (shadow mode: only shown)." in told["what"]
 
 
@@ -490,7 +492,7 @@ async def test_the_report_counts_as_made_only_what_was_done(desk: Desk) -> None:
     doc = await ended_without(desk, status="denied", decision="freeze", why="frozen")
     told = report_of(doc)
     assert told["Impact"].endswith("\n- 1 change was made, 1 put back.")
-    assert "seen once, still firing" in told["Impact"]
+    assert "seen once in all, still firing" in told["Impact"]
     assert told["What was done"].splitlines() == [
         "- `s-one.2` conf.revert on `web` (yellow): did not help, put back. not met: status eq 200: saw 0",
         "- `s-one.3` conf.revert on `web` (red): denied by freeze: frozen.",
@@ -561,8 +563,30 @@ async def test_what_nobody_resolves_is_neither_firing_nor_to_be_resolved(desk: D
     doc = doc_of(desk)
     doc["reviews"], doc["approvals"] = [], []
     doc["signals"][0].update(source="spec", at=0.0, seen=2)
-    assert "(seen 2 times)" in report_of(doc)["Impact"]
+    assert "(seen 2 times in all)" in report_of(doc)["Impact"]
     assert report_of(doc)["Follow-ups"] == "- None that the record shows."
+
+
+async def test_an_alert_that_came_back_since_is_the_matter_of_its_newer_session(desk: Desk) -> None:
+    await closed(desk.house)
+    store = desk.house.plugs.store
+    row = store.find("signal", "alertmanager:k1")
+    assert row is not None
+    body = {**row.body, "at": BEGIN + 90_000}
+    await store.commit(Change(puts=(Put(table="signal", id=row.id, expect=row.version, body=body, state="firing", session="s-two"),)))
+    doc = doc_of(desk)
+    assert "(seen once in all, came back later)" in report_of(doc)["Impact"]
+    assert "Not resolved yet" not in report_of(doc)["Follow-ups"]
+    assert span.figures(doc, BEGIN + 500)["detect_s"] is None
+
+
+async def test_what_the_evidence_confirms_beside_the_cause_is_left_open_and_counted(desk: Desk) -> None:
+    held = {**HELD, "because": "it answers us", "evidence": []}
+    doc = await left_to_a_person(desk, held, {**MAYBE, "state": "confirmed"}, NONE_OF_IT)
+    told = explain(doc)
+    assert told["why"].endswith("; others: 1 confirmed as well, 1 ruled out")
+    assert [one["name"] for one in told["open"]] == ["down/net"]
+    assert "\nLeft open:\n\n- The network is slow: nothing tells\n" in report_of(doc)["Root cause"] + "\n"
 
 
 async def test_long_times_are_told_in_hours_and_days(desk: Desk) -> None:

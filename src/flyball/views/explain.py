@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flyball.rules.digest import trace_of
-from flyball.views.thought import AWAY, UNTRIED, counted, hypotheses, settled, suspected, thoughts
+from flyball.views.thought import AWAY, UNTRIED, counted, hypotheses, left_open, settled, suspected, thoughts
 from flyball.views.word import began, clip, held, made, stood, superseded, waits
 
 TOLD = {
@@ -71,7 +71,7 @@ def explain(doc: Mapping[str, Any], action: str = "") -> dict[str, Any]:
         "hypothesis": cause,
         "evidence": [_evidence(doc, name) for name in proof],
         "ruled_out": [one for one in ranked if one["state"] in AWAY],
-        "open": [one for one in ranked if one["state"] == "open"],
+        "open": left_open(ranked, settled(doc)),
         "policy": [_policy(one, doc) for one in chosen],
         "changes": [_change(one) for one in chosen if one["recipe"] and one["status"] not in UNTRIED],
         "runbook": _runbook(doc),

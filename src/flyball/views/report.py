@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flyball.views.explain import STEPPED, did, reason_of, said_of
-from flyball.views.session import ENDED, UNRESOLVED
-from flyball.views.thought import AWAY, hypotheses, settled, suspected
+from flyball.views.session import CAME_BACK, ENDED, UNRESOLVED
+from flyball.views.thought import AWAY, hypotheses, left_open, settled, suspected
 from flyball.views.word import began, clip, held, stood, waits
 
 HOUR_S = 3600
 LONGEST = 2000
 """Characters of one text; what was brought in from outside may be long."""
+OVER = ("resolved", CAME_BACK)
 PEOPLE = ("approval.asked", "approval.answered", "approval.expired", "approval.void", "brain.asked", "brain.answered")
 
 TIMES = (("detect_s", "time to detect"), ("decide_s", "time to decide"), ("fix_s", "time to fix"), ("waited_s", "waited for people"))
@@ -74,9 +75,9 @@ def _summary(doc: Mapping[str, Any]) -> Iterator[str]:
 def _impact(doc: Mapping[str, Any], figures: Mapping[str, Any]) -> Iterator[str]:
     yield "\n## Impact\n"
     for one in doc["signals"]:
-        state = "resolved" if one["state"] == "resolved" else "still firing"
+        state = one["state"] if one["state"] in OVER else "still firing"
         told = [f"since {_when(one['at'])}"] if one["at"] else []
-        told += [f"seen {_times(one['seen'])}", *([] if one["source"] in UNRESOLVED else [state])]
+        told += [f"seen {_times(one['seen'])} in all", *([] if one["source"] in UNRESOLVED else [state])]
         yield f"- {_plain(one['name'])} on {_code(one['target'])}: {_plain(one['summary'])} ({', '.join(told)})"
     made, undone = figures["changes"], figures["undone"]
     was = f"{made} changes were made" if made != 1 else "1 change was made"
@@ -113,8 +114,8 @@ def _cause(doc: Mapping[str, Any]) -> Iterator[str]:
         deeds = [one for one in doc["deeds"] if one["action"]["purpose"] in ("fix", "notify")]
         told = _plain(said_of(deeds)).capitalize() if deeds and not ranked else "No cause was settled on."
         yield "No cause was proven." if suspected(doc) else told
-    for title, states in (("Left open", ("open",)), ("Ruled out", AWAY)):
-        found = [one for one in ranked if one["state"] in states]
+    away = [one for one in ranked if one["state"] in AWAY]
+    for title, found in (("Left open", left_open(ranked, held)), ("Ruled out", away)):
         if found:
             yield f"\n{title}:\n"
         for one in found:
@@ -178,7 +179,7 @@ def _follow(doc: Mapping[str, Any]) -> Iterator[str]:
 def _wanted(doc: Mapping[str, Any]) -> list[str]:
     """Give what a person must still do."""
     head = doc["session"]
-    firing = [_plain(one["name"]) for one in doc["signals"] if one["state"] != "resolved" and one["source"] not in UNRESOLVED]
+    firing = [_plain(one["name"]) for one in doc["signals"] if one["state"] not in OVER and one["source"] not in UNRESOLVED]
     ruled = {one["action"] for one in doc["log"] if one["name"] == "action.ruled"}
     found = [f"Answer approval {_code(one['id'])} by {_when(one['expires_at'])}." for one in doc["approvals"] if one["state"] == "waiting"]
     if head["phase"] != "closed":

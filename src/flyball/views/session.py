@@ -18,6 +18,7 @@ ENDED = ("fixed", "resolved", "cancelled", "shadow")
 """Outcomes that leave nothing to a person: the alert is gone, a person ended the session, or people do the work anyway."""
 UNRESOLVED = ("spec", "schedule", "tail")
 """Sources that bring work and never say that it is over."""
+CAME_BACK = "came back later"
 DAY_S = 86_400.0
 HEAVIEST = ("green", "yellow", "red")
 
@@ -66,7 +67,7 @@ def page(store: Store, name: str) -> dict[str, Any] | None:
     values = {one.id: one.body for one in store.rows("value", session=name, limit=5000)}
     keys = row.body.get("signals")
     found = [store.find("signal", str(key)) for key in keys] if isinstance(keys, list | tuple) else []
-    signals = [{**one.body, "state": one.state} for one in found if one]
+    signals = [_signal(one, name) for one in found if one]
     steps = sorted(store.rows("step", session=name, limit=5000), key=lambda one: _number(one.body, "number"))
     return {
         "session": brief(store, row) | {"plan": row.body.get("plan"), "current": row.body.get("current")},
@@ -78,6 +79,12 @@ def page(store: Store, name: str) -> dict[str, Any] | None:
         "values": {one.id: {part: one.body.get(part) for part in VALUE} for one in store.rows("value", session=name, limit=5000)},
         "log": [entry_doc(one) for one in store.entries(session=name, limit=5000)],
     }
+
+
+def _signal(row: Row, session: str) -> dict[str, Any]:
+    """Give a signal as a session had it. Of one that came back since, under another session, time and state are those of today."""
+    mine = row.session == session
+    return {**row.body, "state": row.state} if mine else {**row.body, "state": CAME_BACK, "at": 0.0}
 
 
 def deed_doc(row: Row, values: Mapping[str, Any]) -> dict[str, Any]:

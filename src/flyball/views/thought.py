@@ -60,9 +60,11 @@ def stands(fixes: Sequence[Mapping[str, Any]]) -> bool:
 
 def _judged(one: dict[str, Any], chosen: str, fixes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Hold what a brain says of a hypothesis that it acted on against what became of its last fix."""
-    if one["state"] not in (*SETTLED, "refuted") or not fixes or stands(fixes) or shown_only(fixes[-1]):
+    if one["state"] not in (*SETTLED, "refuted") or not fixes:
         return one
     last = fixes[-1]
+    if stands(fixes) or shown_only(last):
+        return one if one["state"] != "confirmed" or last["verified"] else {**one, "state": "chosen"}
     if last["verified"] is False:
         state, note = "refuted", str(last["verify_note"])
     else:
@@ -83,8 +85,14 @@ def settled(doc: Mapping[str, Any]) -> dict[str, Any] | None:
     return next((one for one in hypotheses(doc) if one["state"] in SETTLED), None)
 
 
+def left_open(ranked: Sequence[Mapping[str, Any]], cause: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    """Give what may be the cause, or a part of it, as well: also what the evidence confirms and nothing was done about."""
+    return [one for one in ranked if one["state"] not in AWAY and (cause is None or one["name"] != cause["name"])]
+
+
 def counted(ranked: Sequence[Mapping[str, Any]]) -> str:
     """Say how many hypotheses were tried, ruled out and left open."""
     words = (("refuted", "tried and refuted"), ("ruled_out", "ruled out"), ("open", "left open"))
-    found = [(sum(one["state"] == state for one in ranked), told) for state, told in words]
+    found = [(sum(one["state"] in SETTLED for one in ranked), "confirmed as well")]
+    found += [(sum(one["state"] == state for one in ranked), told) for state, told in words]
     return ", ".join(f"{count} {told}" for count, told in found if count)

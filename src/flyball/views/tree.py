@@ -31,7 +31,7 @@ MOST_AWAY = 5
 def tree(doc: Mapping[str, Any]) -> dict[str, Any]:
     """Fold a session's document (`session.page`) into its tree."""
     head, deeds = doc["session"], doc["deeds"]
-    root = _node("signal", ", ".join(_often(one) for one in doc["signals"]) or str(head["title"]), f"on {head['target']}")
+    root = _node("signal", ", ".join(str(one["name"]) for one in doc["signals"]) or str(head["title"]), f"on {head['target']}")
     reads = looked(doc)
     gave = sum(one["value"] is not None for one in reads)
     look = _node(
@@ -99,11 +99,6 @@ def _unnamed(doc: Mapping[str, Any], fixes: list[Mapping[str, Any]]) -> dict[str
     node = _node("hypothesis", short(name).capitalize() or "No cause stated", note, chosen=state != "refuted", state=state)
     node["nodes"] = _chain(doc, fixes, good=good)
     return node
-
-
-def _often(signal: Mapping[str, Any]) -> str:
-    seen = int(signal.get("seen", 1))
-    return f"{signal['name']}, {seen} times" if seen > 1 else str(signal["name"])
 
 
 def _state(one: Mapping[str, Any], fixes: Sequence[Mapping[str, Any]]) -> str:
