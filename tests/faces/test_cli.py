@@ -25,6 +25,7 @@ from flyball.backends.store.sqlite import SqliteStore
 from flyball.config import Whole, overlong
 from flyball.faces.cli import show
 from flyball.faces.cli.card import card
+from flyball.faces.cli.look import grouped
 from flyball.faces.cli.main import EPILOG, TABLE, cli
 from flyball.faces.cli.work import step_row
 from flyball.model.log import Change, Entry
@@ -671,6 +672,16 @@ def test_a_card_shows_no_text_that_could_move_the_cursor() -> None:
         assert line in text.splitlines()
     assert "in 1m" in text
     assert "2 of sre[2J" in text
+
+
+def test_hypotheses_of_one_reason_stand_on_one_line_and_refuted_ones_are_told_apart() -> None:
+    found = [("a", "ruled_out", "no"), ("b", "refuted", "no"), (f"c{ESCAPES}", "ruled_out", f"n{ESCAPES}o")]
+    assert grouped([{"name": name, "state": state, "because": why} for name, state, why in found]) == [
+        "a: no",
+        "b: tried and refuted: no",
+        "c[2J: n[2Jo",
+    ]
+    assert grouped([{"name": name, "state": "open", "because": "last"} for name in "xyz"]) == ["x, y, z: last"]
 
 
 @pytest.mark.parametrize(("text", "expected"), [("30s", 30.0), ("15m", 900.0), ("2h", 7200.0), ("7d", 604_800.0), ("5", 5.0)])
