@@ -320,6 +320,7 @@ NOT_DONE = [
 @pytest.mark.parametrize(("last", "words"), NOT_DONE)
 async def test_a_fix_that_never_ran_neither_refutes_its_cause_nor_counts_as_done(desk: Desk, last: dict[str, Any], words: str) -> None:
     doc = await ended_without(desk, **last)
+    doc["deeds"].insert(0, {**doc["deeds"][0], "result": "s-one.0.out"})
     told = explain(doc)
     assert f"Not done: conf.revert on web ({words})." in told["what"]
     assert "What was done: conf.revert on web (did not help, put back)." in told["what"]
@@ -340,6 +341,29 @@ async def test_a_brain_that_takes_a_no_for_a_refutation_is_not_followed(desk: De
     doc["log"][-1]["body"]["thought"]["hypotheses"] = [refuted]
     held = next(one for one in hypotheses(doc) if one["name"] == "down/config")
     assert (held["state"], held["because"]) == ("open", "its log says so; but not done: rejected")
+
+
+async def test_what_a_person_put_back_before_its_proof_is_not_refuted(desk: Desk) -> None:
+    doc = await ended_without(desk, status="undone")
+    refuted = {**hypotheses(doc)[1], "state": "refuted", "because": "it was undone"}
+    doc["log"][-1]["body"]["thought"]["hypotheses"] = [refuted]
+    held = next(one for one in hypotheses(doc) if one["name"] == "down/config")
+    assert (held["state"], held["because"]) == ("open", "its log says so; but put back")
+
+
+async def test_whoever_edited_an_action_stands_in_the_explanation_of_what_took_its_place(desk: Desk) -> None:
+    doc = await ended_without(desk, status="denied", decision="approval", why="superseded by s-one.3e1")
+    edited = next(one for one in doc["deeds"] if one["action"]["id"] == WANTED.id)
+    new = {**edited, "status": "done", "verified": True, "action": {**edited["action"], "id": "s-one.3e1", "digest": "sha256:new"}}
+    doc["deeds"].append(new)
+    doc["approvals"] = [{**doc["approvals"][0], "state": "edited", "votes": [{**VOTE, "verb": "edit"}]}]
+    doc["log"].append({**doc["log"][-1], "name": "session.pause", "action": "", "who": "person:ada", "body": {"reason": "wait"}})
+    told = explain(doc, "s-one.3e1")
+    assert told["who"] == "agent:mender proposed; person:ada edited: not at night"
+    assert [one["verb"] for one in told["people"]] == ["edit"], "what was said of the session stands there"
+    assert "conf.revert on web (superseded" not in explain(doc)["what"]
+    doc["steps"] = []
+    assert [row["action"].get("id") for row in steps(doc)] == ["s-one.1", TRIED.id, "s-one.3e1", None]
 
 
 async def test_a_change_of_which_nobody_knows_does_not_refute_its_cause(desk: Desk) -> None:
@@ -425,6 +449,8 @@ async def test_a_claim_that_is_not_proven_is_told_as_one(desk: Desk) -> None:
     doc = await ended_without(desk, status="done")
     doc["session"].update(outcome="unproven", summary="fixed and verified")
     assert explain(doc)["what"].endswith("It ended as unproven, claimed to be fixed: fixed and verified")
+    doc["session"].update(outcome="fixed")
+    assert explain(doc)["what"].endswith("It ended as fixed: fixed and verified")
 
 
 @pytest.mark.parametrize(
