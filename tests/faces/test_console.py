@@ -404,6 +404,30 @@ async def test_work_that_nothing_resolves_is_left_to_a_person_for_a_day(desk: De
     assert (await browser.get("/")).text.count("<h2>Left to a person</h2>") == told
 
 
+async def test_all_that_was_closed_in_a_day_is_counted_though_not_all_is_listed(desk: Desk) -> None:
+    store, now = desk.house.plugs.store, desk.house.plugs.clock.now()
+    await closed(desk.house)
+    row = store.find("session", SID)
+    assert row
+    for number in range(60):
+        body = {**row.body, "id": f"s-{number:02}", "opened_at": now + number, "closed_at": now - 90_000 * (number % 2)}
+        await store.commit(Change(puts=(Put(table="session", id=f"s-{number:02}", expect=0, body=body, state="closed", session=""),)))
+    page = (await (await desk.sign_in()).get("/")).text
+    assert "31 closed in the last 24 hours, 31 fixed and verified" in page
+
+
+async def test_every_review_is_counted_though_not_all_are_listed(desk: Desk) -> None:
+    store, browser = desk.house.plugs.store, await desk.sign_in()
+    (before,) = re.findall(r"<h1>(\d+) things? need", (await browser.get("/")).text)
+    row = store.find("review", TRIED.id)
+    assert row
+    for number in range(60):
+        await store.commit(
+            Change(puts=(Put(table="review", id=f"r-{number}", expect=0, body={**row.body, "id": f"r-{number}"}, state="waiting"),))
+        )
+    assert f"<h1>{int(before) + 60} things need" in (await browser.get("/")).text
+
+
 async def test_a_stuck_action_needs_me_until_somebody_has_settled_it(desk: Desk) -> None:
     store, browser = desk.house.plugs.store, await desk.sign_in()
     row = store.find("action", TRIED.id)

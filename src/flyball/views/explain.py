@@ -104,7 +104,7 @@ def _end(doc: Mapping[str, Any]) -> str:
     head = doc["session"]
     if head["phase"] != "closed":
         return f"It {waits(head)}{f': {why}' if (why := held(doc)) else ''}."
-    claims = [one["body"]["claimed"] for one in doc["log"] if one["name"] == "session.closed"]
+    claims = [one["body"].get("claimed") for one in doc["log"] if one["name"] == "session.closed"]
     claimed = f", claimed to be {claims[-1]}" if head["outcome"] == "unproven" and claims else ""
     return f"It ended as {head['outcome']}{claimed}: {clip(head['summary'])}"
 

@@ -51,6 +51,12 @@ def handed_over(store: Store, now: float) -> list[Row]:
     return sorted(kept, key=lambda row: _number(row.body, "closed_at"), reverse=True)
 
 
+def closed_since(store: Store, at: float) -> list[Row]:
+    """Give the sessions that were closed after a time, the last one first."""
+    found = [row for row in store.rows("session", state="closed", limit=100_000) if _number(row.body, "closed_at") > at]
+    return sorted(found, key=lambda row: _number(row.body, "closed_at"), reverse=True)
+
+
 def stuck(store: Store) -> list[Row]:
     """Give the actions of which nobody has said yet what became of them. One that a person has settled stays stuck in its row alone."""
     rows = store.rows("action", state="stuck", limit=5000)
