@@ -348,7 +348,7 @@ async def test_what_a_person_put_back_before_its_proof_is_not_refuted(desk: Desk
     refuted = {**hypotheses(doc)[1], "state": "refuted", "because": "it was undone"}
     doc["log"][-1]["body"]["thought"]["hypotheses"] = [refuted]
     held = next(one for one in hypotheses(doc) if one["name"] == "down/config")
-    assert (held["state"], held["because"]) == ("open", "its log says so; but put back")
+    assert (held["state"], held["because"]) == ("open", "its log says so; but its fix was put back")
 
 
 async def test_whoever_edited_an_action_stands_in_the_explanation_of_what_took_its_place(desk: Desk) -> None:
@@ -388,7 +388,7 @@ async def test_what_a_person_put_back_after_its_proof_did_help(desk: Desk) -> No
     doc["log"].append({**doc["log"][-1], "name": "action.undoing", "who": "person:ada", "action": WANTED.id, "body": {"why": "by mistake"}})
     told = explain(doc)
     assert "then conf.revert on web (put back)" in told["what"]
-    assert told["why"].startswith("The last change is wrong: its log says so; but put back (confidence")
+    assert told["why"].startswith("The last change is wrong: its log says so; but its fix was put back (confidence")
     assert "person:ada rolled back s-one.3: by mistake" in told["who"]
     assert {"by": "person:ada", "verb": "rolled back", "about": WANTED.id, "reason": "by mistake"}.items() <= told["people"][-1].items()
 
@@ -680,7 +680,11 @@ async def test_a_fix_that_was_one_part_of_a_plan_in_vain_has_no_time_to_fix(desk
     await closed(desk.house)
     doc = doc_of(desk)
     assert span.figures(doc, BEGIN + 500)["fix_s"] == pytest.approx(409)
-    doc["session"]["outcome"] = "escalated"
+    doc["deeds"][-1]["status"] = "undone"
+    assert span.figures(doc, BEGIN + 500)["fix_s"] == pytest.approx(409), "it was fixed then, whatever a person put back later"
+    doc["session"]["outcome"] = ""
+    assert span.figures(doc, BEGIN + 500)["fix_s"] is None
+    doc["deeds"][-1]["status"], doc["session"]["outcome"] = "done", "escalated"
     assert span.figures(doc, BEGIN + 500)["fix_s"] is None
 
 

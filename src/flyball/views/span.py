@@ -130,13 +130,14 @@ def figures(doc: Mapping[str, Any], now: float) -> dict[str, Any]:
     """Give the figures of a session: seconds to detect, decide, fix and waited for people; cost, confidence, interventions.
 
     `detect_s` runs from the time that the source states; it is None where it states none. `decide_s` runs from opening to the first
-    change proposed, `fix_s` to the last verification that held of a change that stands; both are None until then. `changes` were made.
+    change proposed, `fix_s` to the last verification that held of a change that stood then; both are None until then. `changes` were made.
     """
     head, log, deeds = doc["session"], doc["log"], doc["deeds"]
     opened, ended = head["opened_at"], head["closed_at"] or now
     started = min((one["at"] for one in doc["signals"] if one.get("at")), default=0.0)
     fixes = [one for one in deeds if one["action"]["purpose"] == "fix"]
-    good = {one["action"]["id"] for one in fixes if one["verified"] and one["status"] == "done" and head["outcome"] in ("", "fixed")}
+    proven = [one for one in fixes if one["verified"] and (one["status"] == "done" or head["outcome"] == "fixed")]
+    good = {one["action"]["id"] for one in proven if head["outcome"] in ("", "fixed")}
     held = [one["at"] for one in log if one["name"] == "action.verified" and one["action"] in good]
     by_people = [one for one in log if one["who"].startswith("person:") and one["name"] in HUMAN]
     waited = sum(one["end"] - one["start"] for one in _spans(doc, now) if one["sort"] == "wait")

@@ -69,7 +69,7 @@ def _judged(one: dict[str, Any], chosen: str, fixes: Sequence[Mapping[str, Any]]
         state, note = "refuted", str(last["verify_note"])
     else:
         state, note = "open" if last["status"] in UNTRIED or one["state"] == "refuted" else str(one["state"]), stood(last)
-        note = f"not done: {note}" if last["status"] == "denied" else note
+        note = {"denied": f"not done: {note}", "undone": f"its fix was {note}"}.get(str(last["status"]), note)
     if one["state"] == state == "refuted":
         return one  # in its brain's own words
     return {**one, "state": state, "because": "; but ".join(filter(None, (chosen or str(one["because"]), note)))}
