@@ -20,6 +20,11 @@ from flyball.model.action import Deed, Status
 from flyball.model.grant import Principal, Sort
 from flyball.model.ids import PrincipalId
 from flyball.model.session import Session
+from flyball.views import session as sessions
+from flyball.views import span, tree
+from flyball.views.explain import explain
+from flyball.views.report import markdown
+from flyball.views.steps import steps
 from live import REASON, Live, count_of, counting, spec
 
 
@@ -299,3 +304,33 @@ async def test_a_signal_whose_name_is_too_large_for_the_log_holds_no_other_up(wo
     await inbox.accept("spec", spec("more", "unit1", agent="outside"), {}, world.admin)
     await world.until(lambda: "unit1" in [one.body["target"] for one in rows("session")])
     assert world.server.engine.faults == 0
+
+
+async def test_views_tell_what_an_agent_outside_did_though_it_told_no_thought(world: World) -> None:
+    store = world.server.store
+    waits = sessions.page(store, world.session)
+    assert waits is not None
+    assert explain(waits)["what"].endswith("Nothing was changed. It waits for the next action of its agent.")
+    assert explain(waits)["who"] == "agent:outside, has done nothing; nobody was asked"
+    assert (await world.act("one", why="start it anew")).status is Status.DONE
+    assert (await world.act("v1", kind="<b>`no", why="a name like a look of the observer")).status is Status.DENIED
+    assert (await world.act("other", target="unit1", why="elsewhere")).status is Status.DENIED
+    await world.server.house.roll_back(world.admin, f"{world.session}.one", REASON)
+    await world.steer("cancel", REASON)
+    doc = sessions.page(store, world.session)
+    assert doc is not None
+    told = explain(doc)
+    assert (
+        "What was done: process.restart on unit0 (put back (nothing to undo)). Not done: process.restart on unit1 (denied by grant"
+        in told["what"]
+    )
+    assert told["why"] == "no hypothesis was told; of process.restart on unit0 its agent says: start it anew"
+    did = f"person:admin rolled back {world.session}.one: {REASON}; person:admin cancelled: {REASON}"
+    assert told["who"].endswith(f"nobody was asked; {did}")
+    figures = span.figures(doc, doc["session"]["closed_at"])
+    assert (figures["changes"], figures["undone"], figures["looks"], figures["interventions"]) == (1, 1, 0, 2)
+    text = markdown(doc, figures)
+    assert "\\<b\\>\\`no: a name like a look of the observer; deny by known" in text
+    assert "still firing" not in text
+    assert [one["title"] for one in tree.tree(doc)["nodes"][0]["nodes"]] == ["Cancelled", "No cause stated", "No cause stated"]
+    assert [row["action"]["id"].partition(".")[2] for row in steps(doc)] == ["one", "v1", "other"]

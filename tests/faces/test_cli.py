@@ -25,7 +25,9 @@ from flyball.backends.store.sqlite import SqliteStore
 from flyball.config import Whole, overlong
 from flyball.faces.cli import show
 from flyball.faces.cli.card import card
+from flyball.faces.cli.look import grouped
 from flyball.faces.cli.main import EPILOG, TABLE, cli
+from flyball.faces.cli.work import step_row
 from flyball.model.log import Change, Entry
 
 SRC = Path(errors.__file__).parents[1]
@@ -520,6 +522,13 @@ def test_freeze_and_thaw_are_seen_and_recorded_by_the_server(server: Running) ->
     assert {"freeze.set", "freeze.thawed", "freeze.lifted"} <= set(names)
 
 
+def test_a_change_that_was_done_and_did_not_help_says_so_in_its_row() -> None:
+    action = {"id": "s-1.2", "step": 2, "kind": "process.restart", "purpose": "fix", "args": {}, "why": "start it"}
+    deed = {"action": action, "zone": "red", "status": "done", "verified": False, "verify_note": "not met: it is down", "why": "checked"}
+    assert step_row(deed)["what"] == "start it: not met: it is down"
+    assert step_row({**deed, "verified": True})["what"] == "start it"
+
+
 def test_a_question_is_shown_with_its_options_and_answered(server: Running) -> None:
     assert server.ask("signals", "send", "--alert", "NeverHeardOf", "--service", "web")[0] == 0
 
@@ -663,6 +672,16 @@ def test_a_card_shows_no_text_that_could_move_the_cursor() -> None:
         assert line in text.splitlines()
     assert "in 1m" in text
     assert "2 of sre[2J" in text
+
+
+def test_hypotheses_of_one_reason_stand_on_one_line_and_refuted_ones_are_told_apart() -> None:
+    found = [("a", "ruled_out", "no"), ("b", "refuted", "no"), (f"c{ESCAPES}", "ruled_out", f"n{ESCAPES}o")]
+    assert grouped([{"name": name, "state": state, "because": why} for name, state, why in found]) == [
+        "a: no",
+        "b: tried and refuted: no",
+        "c[2J: n[2Jo",
+    ]
+    assert grouped([{"name": name, "state": "open", "because": "last"} for name in "xyz"]) == ["x, y, z: last"]
 
 
 @pytest.mark.parametrize(("text", "expected"), [("30s", 30.0), ("15m", 900.0), ("2h", 7200.0), ("7d", 604_800.0), ("5", 5.0)])

@@ -224,7 +224,7 @@ async def test_the_session_page_tells_its_story(desk: Desk) -> None:
         "Waits for approval",
         "Decision tree",
         "Stale",
-        "Refuted and undone",
+        "Refuted and put back",
         "waits for sre",
         "42 % are free",
         "Actions over time",
@@ -389,6 +389,58 @@ async def test_what_was_left_to_a_person_needs_me_as_long_as_its_alert_fires(des
     assert (text.count("<h2>Left to a person</h2>"), text.count("who looks after it?")) == (told, told + 1)
     assert f"<h1>{before + told} thing" in text
     assert (await browser.get("/v1/status")).json()["handed_over"] == [SID] * told
+
+
+@pytest.mark.parametrize(("trigger", "age_s", "told"), [("spec", 3600.0, 1), ("spec", 90_000.0, 0), ("alertmanager", 90_000.0, 1)])
+async def test_work_that_nothing_resolves_is_left_to_a_person_for_a_day(desk: Desk, trigger: str, age_s: float, told: int) -> None:
+    store, clock = desk.house.plugs.store, desk.house.plugs.clock
+    browser = await desk.sign_in()
+    await closed(desk.house)
+    session = store.find("session", SID)
+    assert session
+    shut = {**session.body, "outcome": "escalated", "trigger": trigger, "closed_at": clock.now() - age_s}
+    await store.commit(Change(puts=(Put(table="session", id=SID, expect=session.version, body=shut, state="closed", session=SID),)))
+    assert (await browser.get("/v1/status")).json()["handed_over"] == [SID] * told
+    assert (await browser.get("/")).text.count("<h2>Left to a person</h2>") == told
+
+
+async def test_all_that_was_closed_in_a_day_is_counted_though_not_all_is_listed(desk: Desk) -> None:
+    store, now = desk.house.plugs.store, desk.house.plugs.clock.now()
+    await closed(desk.house)
+    row = store.find("session", SID)
+    assert row
+    for number in range(60):
+        body = {**row.body, "id": f"s-{number:02}", "opened_at": now + number, "closed_at": now - 90_000 * (number % 2)}
+        await store.commit(Change(puts=(Put(table="session", id=f"s-{number:02}", expect=0, body=body, state="closed", session=""),)))
+    page = (await (await desk.sign_in()).get("/")).text
+    assert "31 closed in the last 24 hours, 31 fixed and verified" in page
+
+
+async def test_every_review_is_counted_though_not_all_are_listed(desk: Desk) -> None:
+    store, browser = desk.house.plugs.store, await desk.sign_in()
+    (before,) = re.findall(r"<h1>(\d+) things? need", (await browser.get("/")).text)
+    row = store.find("review", TRIED.id)
+    assert row
+    for number in range(60):
+        await store.commit(
+            Change(puts=(Put(table="review", id=f"r-{number}", expect=0, body={**row.body, "id": f"r-{number}"}, state="waiting"),))
+        )
+    assert f"<h1>{int(before) + 60} things need" in (await browser.get("/")).text
+
+
+async def test_a_stuck_action_needs_me_until_somebody_has_settled_it(desk: Desk) -> None:
+    store, browser = desk.house.plugs.store, await desk.sign_in()
+    row = store.find("action", TRIED.id)
+    assert row
+    put = Put(
+        table="action", id=row.id, expect=row.version, body={**row.body, "status": "stuck", "why": "who knows"}, state="stuck", session=SID
+    )
+    await store.commit(Change(puts=(put,)))
+    assert "conf.revert on web is stuck" in (await browser.get("/")).text
+    assert (await browser.get("/v1/status")).json()["stuck"] == [TRIED.id]
+    await browser.post(f"/actions/{TRIED.id}/settle", data={"outcome": "done", "reason": "I have looked at it"})
+    assert "is stuck" not in (await browser.get("/")).text
+    assert (await browser.get("/v1/status")).json()["stuck"] == []
 
 
 async def test_freeze_thaw_and_lift(desk: Desk) -> None:

@@ -504,6 +504,7 @@ async def test_an_alert_that_clears_before_any_action_closes_as_resolved() -> No
     answer = await brain().next(cleared)
     assert isinstance(answer, Finish)
     assert answer.outcome == "resolved"
+    assert answer.thought.summary == "The alert cleared by itself.", "nothing is being read any more"
     still = replace(start, signals=(replace(signal(), firing=False), replace(signal("LogFlood"), key="k2")))
     assert isinstance(await brain().next(still), Propose)
 

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flyball.rules.digest import trace_of
-from flyball.views.thought import AWAY, counted, hypotheses, settled, thoughts
+from flyball.views.thought import AWAY, UNTRIED, counted, hypotheses, left_open, settled, suspected, thoughts
+from flyball.views.word import began, clip, held, made, stood, superseded, waits
 
 TOLD = {
     "session.opened": "opened",
@@ -19,10 +20,12 @@ TOLD = {
     "brain.answered": "answered the question",
     "approval.asked": "asked for approval",
     "approval.answered": "answered the approval",
-    "approval.expired": "the approval expired",
+    "approval.expired": "nobody answered in time",
+    "approval.void": "the question was withdrawn",
     "action.intended": "intent written",
     "action.done": "carried out",
     "action.failed": "failed",
+    "action.unknown": "nobody knows whether it happened",
     "action.verified": "verified by the observer",
     "action.refuted": "verification failed",
     "action.undoing": "undo begun",
@@ -35,6 +38,10 @@ TOLD = {
     "session.cancel": "cancelled",
     "session.closed": "closed",
 }
+SAID = {"approve": "approved", "reject": "rejected", "edit": "edited", "changes": "asked for changes"}
+ANSWERS = ("approval.answered", "review.answered", "action.ruled")
+STEPPED = ("session.pause", "session.resume", "session.cancel", "action.undoing", "action.ruled", "review.answered")
+"""What a person does without being asked by the door."""
 
 
 def explain(doc: Mapping[str, Any], action: str = "") -> dict[str, Any]:
@@ -42,66 +49,70 @@ def explain(doc: Mapping[str, Any], action: str = "") -> dict[str, Any]:
     deeds = [one for one in doc["deeds"] if one["action"]["purpose"] in ("fix", "notify")]
     chosen = [one for one in doc["deeds"] if one["action"]["id"] == action] if action else deeds
     names = {one["action"]["id"] for one in chosen}
-    cards = [one for one in doc["approvals"] if one["id"] in names or (action and _covers(one, chosen))]
+    cards = [one for one in doc["approvals"] if not action or one["id"] in names or _covers(one, chosen)]
     entries = [one for one in doc["log"] if one["name"] in TOLD or one["name"] == "action.decided"]
-    chain = [one for one in entries if (one["action"] in names) or (not action and not one["action"])]
+    seen = names if action else names | {one["action"]["id"] for one in doc["deeds"] if one["status"] in ("denied", "held")} | {""}
+    chain = [one for one in entries if one["action"] in seen]
     best = chosen[-1] if chosen else None
     ranked = hypotheses(doc)
-    thought = _thought(doc, best) if action else _cause(doc, best)
-    proof = (best["action"]["evidence"] if best else ()) if action else _proof(doc, thought, best)
+    cause = _thought(doc, best) if action else settled(doc)
+    proof = (best["action"]["evidence"] if best else ()) if action else _proof(doc, cause or suspected(doc), best)
     return {
         "what": _what_action(best) if action else _what(doc, deeds),
-        "why": _why(doc, thought, best if action or not ranked else None),
-        "who": _who(doc, cards, chosen),
+        "why": _why(cause, ranked, len(proof))
+        if cause
+        else _own(best)
+        if action
+        else _no_cause(doc, ranked)
+        if ranked or not deeds
+        else said_of(deeds),
+        "who": _who(doc, cards, chosen, whole=not action),
         "trace": trace_of(doc["session"]["id"]),
-        "hypothesis": thought,
+        "hypothesis": cause,
         "evidence": [_evidence(doc, name) for name in proof],
         "ruled_out": [one for one in ranked if one["state"] in AWAY],
-        "open": [one for one in ranked if one["state"] == "open"],
+        "open": left_open(ranked, settled(doc)),
         "policy": [_policy(one, doc) for one in chosen],
-        "changes": [_change(one) for one in chosen if one["recipe"]],
+        "changes": [_change(one) for one in chosen if one["recipe"] and one["status"] not in UNTRIED],
         "runbook": _runbook(doc),
-        "people": _people(doc, cards),
+        "people": _people(doc, cards, names if action else None),
         "range": [doc["log"][0]["index"], doc["log"][-1]["index"]] if doc["log"] else [],
-        "chain": [_line(one) for one in chain if one["name"] != "action.decided" or one["body"].get("verdict") != "allow"],
+        "chain": [line_of(one) for one in chain if one["name"] != "action.decided" or one["body"].get("verdict") != "allow"],
     }
 
 
 def _covers(card: Mapping[str, Any], deeds: Sequence[Mapping[str, Any]]) -> bool:
-    return any(one["action"]["digest"] in card["covers"] for one in deeds)
+    return any(one["action"]["digest"] in card["covers"] or one["action"]["id"] == f"{card['id']}e1" for one in deeds)
 
 
 def _what(doc: Mapping[str, Any], deeds: Sequence[Mapping[str, Any]]) -> str:
+    head, deeds = doc["session"], [one for one in deeds if not superseded(one)]
+    changed = any(began(one) for one in deeds if one["action"]["purpose"] == "fix")
+    parts = [f"{clip(head['title'])} ({clip(head['target'])}).", *([] if changed else ["Nothing was changed."])]
+    for words, told in (("What was done", [one for one in deeds if made(one)]), ("Not done", [one for one in deeds if not made(one)])):
+        if told:
+            parts.append(f"{words}: {', then '.join(f'{_short(one)} ({stood(one)})' for one in told)}.")
+    return " ".join((*parts, _end(doc)))
+
+
+def _short(deed: Mapping[str, Any]) -> str:
+    return clip(f"{deed['action']['kind']} on {deed['action']['target']}")
+
+
+def _end(doc: Mapping[str, Any]) -> str:
+    """Say how a session ended: what its brain claims of it counts only as far as it is proven."""
     head = doc["session"]
-    done = [f"{one['action']['kind']} on {one['action']['target']} ({_stood(one)})" for one in deeds]
-    did = f" What was done: {', then '.join(done)}." if done else " Nothing was changed."
-    end = (
-        f"It ended as {head['outcome']}: {head['summary']}"
-        if head["phase"] == "closed"
-        else f"It is {head['phase']}, waiting for {head['waiting'] or 'nothing'}."
-    )
-    return f"{head['title']} ({head['target']}).{did} {end}"
-
-
-def _stood(deed: Mapping[str, Any]) -> str:
-    if deed["status"] == "done":
-        return "verified" if deed["verified"] else "not verified" if deed["verified"] is None else "did not help"
-    return {"undone": "did not help, put back", "held": "waits"}.get(str(deed["status"]), str(deed["status"]))
+    if head["phase"] != "closed":
+        return f"It {waits(head)}{f': {why}' if (why := held(doc)) else ''}."
+    claims = [one["body"].get("claimed") for one in doc["log"] if one["name"] == "session.closed"]
+    claimed = f", claimed to be {claims[-1]}" if head["outcome"] == "unproven" and claims else ""
+    return f"It ended as {head['outcome']}{claimed}: {clip(head['summary'])}"
 
 
 def _what_action(deed: Mapping[str, Any] | None) -> str:
     if deed is None:
         return "there is no such action in this session"
-    action = deed["action"]
-    return f"{action['kind']} on {action['target']}, {deed['zone']}: {_stood(deed)}. {deed['verify_note']}".strip()
-
-
-def _cause(doc: Mapping[str, Any], deed: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """Give the hypothesis that a session holds to be the cause: as it stood when its last action was proposed, if that follows from it."""
-    held = settled(doc)
-    if held is None or deed is None or deed["action"]["hypothesis"] != held["name"]:
-        return held
-    return _thought(doc, deed) or held
+    return f"{_short(deed)}, {deed['zone']}: {stood(deed)}. {deed['verify_note']}".strip()
 
 
 def _proof(doc: Mapping[str, Any], cause: Mapping[str, Any] | None, deed: Mapping[str, Any] | None) -> Sequence[str]:
@@ -113,52 +124,86 @@ def _proof(doc: Mapping[str, Any], cause: Mapping[str, Any] | None, deed: Mappin
 
 
 def _thought(doc: Mapping[str, Any], deed: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """Give the hypothesis that an action follows from, as it stood when the action was proposed."""
-    if deed is None:
-        return None
-    wanted, found = deed["action"]["hypothesis"], None
-    for step in doc["steps"]:
-        for one in (step["answer"].get("thought") or {}).get("hypotheses") or ():
-            if one["name"] == wanted and (one["state"] == "chosen" and (found is None or found["state"] != "chosen")):
-                found = one
-    return found
+    """Give the hypothesis that a change follows from, as it stood when it was chosen. A look has its own reason."""
+    wanted = deed["action"]["hypothesis"] if deed is not None and deed["action"]["purpose"] in ("fix", "notify") else ""
+    found = (one for thought in thoughts(doc) for one in thought.get("hypotheses") or ())
+    return next((one for one in found if one["name"] == wanted and one["state"] == "chosen"), None)
 
 
-def _why(doc: Mapping[str, Any], thought: Mapping[str, Any] | None, action: Mapping[str, Any] | None) -> str:
-    ranked = hypotheses(doc)
-    if thought is None:
-        if action is not None:
-            return str(action["action"]["why"])
-        closed = doc["session"]["phase"] == "closed"
-        rest = counted(ranked)
-        return f"no cause {'was settled on' if closed else 'has been settled on yet'}{f': {rest}' if rest else ''}"
-    record = f"{thought['worked']} of {thought['tried']} times it worked before" if thought["tried"] else "no record yet"
-    away = sum(one["state"] in AWAY for one in ranked)
-    proof = len(thought["evidence"])
+def _why(cause: Mapping[str, Any], ranked: Sequence[Mapping[str, Any]], proof: int) -> str:
+    record = f"{cause['worked']} of {cause['tried']} times it worked before" if cause["tried"] else "no record yet"
+    rest = counted([one for one in ranked if one["name"] != cause["name"]])
     return (
-        f"{thought['cause']}: {thought['because']} (confidence {thought['confidence']:.2f}, prior {thought['prior']:.2f}, {record}); "
-        f"{proof} {'piece' if proof == 1 else 'pieces'} of evidence, {away} {'alternative' if away == 1 else 'alternatives'} ruled out"
+        f"{cause['cause']}: {cause['because']} (confidence {cause['confidence']:.2f}, prior {cause['prior']:.2f}, {record}); "
+        f"{proof} {'piece' if proof == 1 else 'pieces'} of evidence{f'; others: {rest}' if rest else ''}"
     )
 
 
-def _who(doc: Mapping[str, Any], cards: Sequence[Mapping[str, Any]], deeds: Sequence[Mapping[str, Any]]) -> str:
-    agent = doc["session"]["agent"]
-    votes = [f"{one['by']} {_said(one['verb'])}: {one['reason']}" for card in cards for one in card["votes"]]
-    if votes:
-        return f"agent:{agent} proposed; {'; '.join(votes)}"
-    if any(card["state"] == "waiting" for card in cards):
-        return f"agent:{agent} proposed; nobody has answered yet"
-    if doc["session"]["waiting"] == "answer":
-        return f"agent:{agent} asks; nobody has answered yet"
-    replied = [str(one["replied_by"]) for one in doc["steps"] if one.get("replied_by")]
-    if replied:
-        return f"agent:{agent} asked; {', '.join(sorted(set(replied)))} answered"
-    zones = sorted({str(one["zone"]) for one in deeds})
-    return f"agent:{agent}, by itself inside its grant ({', '.join(zones) or 'green'}); nobody was asked"
+def _own(deed: Mapping[str, Any] | None) -> str:
+    """Give the reason that an action states itself, where no hypothesis is known."""
+    return str(deed["action"]["why"] or "no reason was given") if deed else "there is no such action in this session"
 
 
-def _said(verb: str) -> str:
-    return {"approve": "approved", "reject": "rejected", "edit": "edited", "changes": "asked for changes"}.get(verb, verb)
+def said_of(deeds: Sequence[Mapping[str, Any]]) -> str:
+    """Give what an agent that tells no hypotheses says of the last change that it made, or else wanted."""
+    last = next((one for one in reversed(deeds) if made(one)), deeds[-1])
+    return f"no hypothesis was told; of {_short(last)} its agent says: {_own(last)}"
+
+
+def _no_cause(doc: Mapping[str, Any], ranked: Sequence[Mapping[str, Any]]) -> str:
+    closed, held = doc["session"]["phase"] == "closed", suspected(doc)
+    rest = counted([one for one in ranked if held is None or one["name"] != held["name"]])
+    if held is not None:
+        return f"not proven, suspected: {held['cause']}: {held['because']}{f'; others: {rest}' if rest else ''}"
+    return f"no cause {'was settled on' if closed else 'has been settled on yet'}{f': {rest}' if rest else ''}"
+
+
+def _who(doc: Mapping[str, Any], cards: Sequence[Mapping[str, Any]], deeds: Sequence[Mapping[str, Any]], *, whole: bool) -> str:
+    agent, names = f"agent:{doc['session']['agent']}", {one["action"]["id"] for one in deeds}
+    asks = [one for one in doc["steps"] if one["answer"].get("is") == "ask"] if whole else []
+    about = [one for one in doc["log"] if one["name"] in STEPPED and (one["action"] in names or (whole and not one["action"]))]
+    steps = [f"{one['who']} {did(one)}: {reason_of(one)}" for one in about if one["who"].startswith("person:")]
+    asked = [*(_answers(one) for one in cards), *(_reply(one, doc["session"]) for one in asks)]
+    given = [one["body"]["standing"] for one in doc["log"] if one["body"].get("standing") and one["action"] in names]
+    if asked or given:
+        by = [f"standing grant {one} said yes beforehand" for one in given]
+        verb = "proposed" if cards or given else "asks" if doc["session"]["waiting"] == "answer" else "asked"
+        return f"{agent} {verb}; {'; '.join(dict.fromkeys((*asked, *by, *steps)))}"
+    zones = ", ".join(sorted({str(one["zone"]) for one in deeds if made(one)}))
+    way = (
+        f"by itself inside its grant ({zones})"
+        if zones
+        else "proposed what was not done"
+        if deeds
+        else "only looked"
+        if _looked(doc)
+        else "has done nothing"
+    )
+    return "; ".join((f"{agent}, {way}; nobody was asked", *steps))
+
+
+def _looked(doc: Mapping[str, Any]) -> bool:
+    return any(one["status"] == "done" for one in doc["deeds"])
+
+
+def _answers(card: Mapping[str, Any]) -> str:
+    """Say who answered an approval, and how it ended where nobody did or not enough."""
+    votes = [f"{one['by']} {SAID.get(one['verb'], one['verb'])}: {one['reason']}" for one in card["votes"]]
+    ended = {"waiting": "nobody has answered yet", "expired": "nobody answered in time", "void": "withdrawn before anybody answered"}
+    more = {
+        "waiting": f"{len(votes)} of {card['quorum']} have answered",
+        "expired": "then its time ran out",
+        "void": "then it was withdrawn",
+    }
+    last = (more if votes else ended).get(card["state"])
+    return "; ".join((*votes, *([last] if last else [])))
+
+
+def _reply(step: Mapping[str, Any], head: Mapping[str, Any]) -> str:
+    """Say what became of a question."""
+    if step["reply"]:
+        return f"{step['replied_by']} answered: {step['reply']}"
+    return "nobody has answered yet" if head["waiting"] == "answer" else "nobody answered the question"
 
 
 def _evidence(doc: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -197,7 +242,7 @@ def _change(deed: Mapping[str, Any]) -> dict[str, Any]:
         "kind_digest": deed["action"]["kind_digest"],
         "status": deed["status"],
         "undo": recipe["undo"],
-        "until": recipe["keep_until"] if recipe["undo"] else 0.0,
+        "until": recipe["keep_until"] if recipe["undo"] and deed["status"] in ("done", "held") else 0.0,
         "level": outcome.get("level", ""),
         "took_s": outcome.get("took_s", 0.0),
     }
@@ -210,24 +255,46 @@ def _runbook(doc: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _people(doc: Mapping[str, Any], cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _people(doc: Mapping[str, Any], cards: Sequence[Mapping[str, Any]], names: set[str] | None) -> list[dict[str, Any]]:
+    """Give what people said and did: about the actions of these names, or about the whole session."""
     votes = [{**one, "about": card["id"]} for card in cards for one in card["votes"]]
-    kinds = ("brain.answered", "session.pause", "session.resume", "session.cancel", "action.ruled", "review.answered")
+    kinds = ("brain.answered", *STEPPED)
     rest = [
-        {"by": one["who"], "verb": one["name"], "reason": one["body"].get("reason") or one["body"].get("text", ""), "at": one["at"]}
+        {"by": one["who"], "verb": _verb(one), "reason": reason_of(one), "about": one["action"], "at": one["at"]}
         for one in doc["log"]
-        if one["name"] in kinds
+        if one["name"] in kinds and one["who"].startswith("person:") and (names is None or one["action"] in names)
     ]
     return sorted([*votes, *rest], key=lambda one: one["at"])
 
 
-def _line(one: Mapping[str, Any]) -> str:
+def did(one: Mapping[str, Any]) -> str:
+    """Say what a person did without being asked by the door."""
+    return f"{_verb(one)} {one['action']}".strip()
+
+
+def _verb(one: Mapping[str, Any]) -> str:
+    return {"action.undoing": "rolled back", "action.ruled": "settled"}.get(one["name"], TOLD[one["name"]])
+
+
+def reason_of(one: Mapping[str, Any]) -> str:
+    """Give the words of a log entry: what was said, asked, found or wrong."""
+    body, name = one["body"], one["name"]
+    if name == "session.closed":
+        return str(body.get("outcome", ""))  # its summary stands above
+    if name in ("action.verified", "action.refuted"):
+        return "; ".join(str(note) for note in body.get("notes") or ())
+    if name == "brain.asked":
+        return str((body.get("answer") or {}).get("question", ""))
+    verb = str(body.get("verb") or body.get("verdict") or "") if name in ANSWERS else ""
+    said = next((str(body[part]) for part in ("reason", "text", "error", "why") if body.get(part)), "")
+    return ": ".join(filter(None, (SAID.get(verb, verb), said, str(body.get("correction") or ""))))
+
+
+def line_of(one: Mapping[str, Any]) -> str:
+    """Give a log entry as one line: when, who, about what, what happened and why."""
     body, at = one["body"], datetime.fromtimestamp(one["at"], UTC).strftime("%H:%M:%S")
-    told = TOLD.get(one["name"]) or f"{body.get('verdict')} by {body.get('check')}: {body.get('why')}"
-    said = body.get("reason") or body.get("text") or body.get("error") or ""
-    if one["name"] == "session.closed":
-        said = body.get("outcome", "")  # the summary stands above
-    if one["name"] in ("action.verified", "action.refuted"):
-        said = "; ".join(str(note) for note in body.get("notes") or ())
     about = f" {one['action']}" if one["action"] else ""
-    return f"{at} [{one['index']}] {one['who']}{about}: {told}{f' ({said})' if said else ''}"
+    if one["name"] == "action.decided":
+        return f"{at} [{one['index']}] {one['who']}{about}: {body.get('verdict')} by {body.get('check')}: {body.get('why')}"
+    said = reason_of(one)
+    return f"{at} [{one['index']}] {one['who']}{about}: {TOLD.get(one['name'], one['name'])}{f' ({said})' if said else ''}"

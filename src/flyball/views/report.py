@@ -7,11 +7,20 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from flyball.views.thought import AWAY, hypotheses, settled
+from flyball.views.explain import STEPPED, did, reason_of, said_of
+from flyball.views.session import CAME_BACK, ENDED, UNRESOLVED
+from flyball.views.thought import AWAY, hypotheses, left_open, settled, suspected
+from flyball.views.word import began, clip, held, stood, waits
+
+HOUR_S = 3600
+LONGEST = 2000
+"""Characters of one text; what was brought in from outside may be long."""
+OVER = ("resolved", CAME_BACK)
+PEOPLE = ("approval.asked", "approval.answered", "approval.expired", "approval.void", "brain.asked", "brain.answered")
 
 TIMES = (("detect_s", "time to detect"), ("decide_s", "time to decide"), ("fix_s", "time to fix"), ("waited_s", "waited for people"))
 _MARKUP = re.compile(r"([\\`*_\[\]<>#|~])")
-_HUMAN = ("approval.answered", "brain.answered", "review.answered", "session.pause", "session.resume", "session.cancel", "action.ruled")
+_SKIPPED = ("key.issued", "key.revoked", "principal.set", "brain.proposed")
 
 
 def markdown(doc: Mapping[str, Any], figures: Mapping[str, Any], checkpoint: str = "") -> str:
@@ -21,44 +30,62 @@ def markdown(doc: Mapping[str, Any], figures: Mapping[str, Any], checkpoint: str
 
 
 def _plain(text: object) -> str:
-    """Give a text on one line with everything that Markdown or HTML would read taken as a letter."""
-    flat = " ".join("".join(one if one.isprintable() else " " for one in str(text)).split())
+    """Give a text on one line, clipped, with everything that Markdown or HTML would read taken as a letter."""
+    flat = " ".join("".join(one if one.isprintable() else " " for one in clip(str(text), LONGEST)).split())
     return _MARKUP.sub(r"\\\1", flat)
 
 
+def _code(text: object) -> str:
+    """Give a name as code on one line: what could end the code early is taken out."""
+    return f"`{''.join(one if one.isprintable() and one != '`' else ' ' for one in clip(str(text))).strip() or ' '}`"
+
+
 def _when(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if at else "not yet"
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if at else "not known"
 
 
 def _lasting(seconds: float | None) -> str:
     if seconds is None:
         return "not known"
-    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds) // 60} min {int(seconds) % 60:02d} s"  # noqa: PLR2004 seconds of a minute
+    whole = int(seconds)
+    if whole < HOUR_S:
+        return f"{seconds:.1f} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"  # noqa: PLR2004 seconds of a minute
+    hours, minutes = whole // HOUR_S, whole % HOUR_S // 60
+    return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"  # noqa: PLR2004 hours of two days
 
 
 def _head(doc: Mapping[str, Any]) -> Iterator[str]:
     head = doc["session"]
     yield f"# {_plain(head['title'])}"
     yield ""
-    yield f"Session `{head['id']}` on `{head['target']}` by agent `{head['agent']}`, opened {_when(head['opened_at'])}."
+    yield f"Session `{head['id']}` on {_code(head['target'])} by agent {_code(head['agent'])}, opened {_when(head['opened_at'])}."
 
 
 def _summary(doc: Mapping[str, Any]) -> Iterator[str]:
     head = doc["session"]
     yield "\n## Summary\n"
     if head["phase"] == "closed":
-        yield f"Closed as **{_plain(head['outcome'])}** at {_when(head['closed_at'])}. {_plain(head['summary'])}"
+        claims = [str(one["body"]["claimed"]) for one in doc["log"] if one["name"] == "session.closed"]
+        claimed = f", claimed to be {_plain(claims[-1])}" if head["outcome"] == "unproven" and claims else ""
+        yield f"Closed as **{_plain(head['outcome'])}**{claimed} at {_when(head['closed_at'])}. {_plain(head['summary'])}"
     else:
-        yield f"Still {head['phase']}, waiting for {head['waiting'] or 'nothing'}."
+        yield f"Still open: it {waits(head)}{f': {_plain(why)}' if (why := held(doc)) else ''}."
 
 
 def _impact(doc: Mapping[str, Any], figures: Mapping[str, Any]) -> Iterator[str]:
     yield "\n## Impact\n"
     for one in doc["signals"]:
-        state = "resolved" if one["state"] == "resolved" else "still firing"
-        since = f"since {_when(one['at'])}, seen {one['seen']} times, {state}"
-        yield f"- {_plain(one['name'])} on `{one['target']}`: {_plain(one['summary'])} ({since})"
-    yield f"- {figures['changes']} changes were made, {figures['undone']} of them put back."
+        state = one["state"] if one["state"] in OVER else "still firing"
+        told = [f"since {_when(one['at'])}"] if one["at"] else []
+        told += [f"seen {_times(one['seen'])} in all", *([] if one["source"] in UNRESOLVED else [state])]
+        yield f"- {_plain(one['name'])} on {_code(one['target'])}: {_plain(one['summary'])} ({', '.join(told)})"
+    made, undone = figures["changes"], figures["undone"]
+    was = f"{made} changes were made" if made != 1 else "1 change was made"
+    yield f"- {was}, {undone} put back." if made else "- Nothing was changed."
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _figures(figures: Mapping[str, Any]) -> Iterator[str]:
@@ -82,11 +109,13 @@ def _cause(doc: Mapping[str, Any]) -> Iterator[str]:
             value = doc["values"].get(name, {})
             deed = next((one for one in doc["deeds"] if one["result"] == name), None)
             asked = f"{_plain(deed['action']['why'])}; " if deed else ""
-            yield f"- evidence `{name}`: {asked}{_plain(value.get('origin', 'a value no longer kept'))}, `{value.get('digest', '')}`"
+            yield f"- evidence {_code(name)}: {asked}{_plain(value.get('origin', 'a value no longer kept'))}, `{value.get('digest', '')}`"
     else:
-        yield "No cause was settled on."
-    for title, states in (("Left open", ("open",)), ("Ruled out", AWAY)):
-        found = [one for one in ranked if one["state"] in states]
+        deeds = [one for one in doc["deeds"] if one["action"]["purpose"] in ("fix", "notify")]
+        told = _plain(said_of(deeds)).capitalize() if deeds and not ranked else "No cause was settled on."
+        yield "No cause was proven." if suspected(doc) else told
+    away = [one for one in ranked if one["state"] in AWAY]
+    for title, found in (("Left open", left_open(ranked, held)), ("Ruled out", away)):
         if found:
             yield f"\n{title}:\n"
         for one in found:
@@ -96,36 +125,42 @@ def _cause(doc: Mapping[str, Any]) -> Iterator[str]:
 
 def _done(doc: Mapping[str, Any]) -> Iterator[str]:
     yield "\n## What was done\n"
-    fixes = [one for one in doc["deeds"] if one["action"]["purpose"] in ("fix", "notify")]
-    for one in fixes:
-        action, state = one["action"], one["status"]
-        proof = {True: "verified", False: "not verified"}.get(one["verified"], "not looked at")
-        yield f"- `{action['id']}` {action['kind']} on `{action['target']}` ({one['zone']}): {state}, {proof}. {_plain(one['verify_note'])}"
-    if not fixes:
-        yield "Nothing was changed."
+    deeds = [one for one in doc["deeds"] if one["action"]["purpose"] in ("fix", "notify")]
+    for one in deeds:
+        action, note = one["action"], f" {_plain(one['verify_note'])}" if one["verify_note"] else ""
+        yield f"- {_code(action['id'])} {_plain(action['kind'])} on {_code(action['target'])} ({one['zone']}): {_plain(stood(one))}.{note}"
+    if not any(began(one) for one in deeds if one["action"]["purpose"] == "fix"):
+        yield "\nNothing was changed." if deeds else "Nothing was changed."
 
 
 def _people(doc: Mapping[str, Any]) -> Iterator[str]:
     yield "\n## People\n"
-    said = [one for one in doc["log"] if one["name"] in _HUMAN]
+    said = [one for one in doc["log"] if one["name"] in PEOPLE or (one["name"] in STEPPED and one["who"].startswith("person:"))]
     for one in said:
-        word = one["body"].get("verb") or one["body"].get("verdict") or one["name"].partition(".")[2]
-        reason = one["body"].get("reason") or one["body"].get("text") or ""
-        yield f"- {_when(one['at'])} `{one['who']}` {_plain(word)} {_plain(one['action'])}: {_plain(reason)}"
+        words = _plain(reason_of(one))
+        yield f"- {_when(one['at'])} {_code(one['who'])} {_plain(did(one))}{f': {words}' if words else ''}"
     if not said:
         yield "Nobody was asked and nobody stepped in."
 
 
 def _line(doc: Mapping[str, Any]) -> Iterator[str]:
     yield "\n## Timeline\n"
-    skipped = ("key.issued", "key.revoked", "principal.set", "brain.proposed")
-    asked = {one["action"]["id"]: f"{one['action']['kind']}: {_plain(one['action']['why'])}" for one in doc["deeds"]}
+    asked = {one["action"]["id"]: f"{one['action']['kind']}: {one['action']['why']}" for one in doc["deeds"]}
+    looks = {one["action"]["id"] for one in doc["deeds"] if one["action"]["purpose"] == "verify"}
     for one in doc["log"]:
-        looked = one["name"] in ("action.decided", "action.done") and ".v" in one["action"]
-        if one["name"] not in skipped and not looked:
-            about = f" {one['action']}" if one["action"] else ""
-            what = f": {asked[one['action']]}" if one["name"] == "action.decided" and one["action"] in asked else ""
-            yield f"- {_when(one['at'])} [{one['index']}] {one['name']}{about} ({one['who']}){what}"
+        if one["name"] in _SKIPPED or one["action"] in looks:
+            continue
+        about = f" {_code(one['action'])}" if one["action"] else ""
+        yield f"- {_when(one['at'])} [{one['index']}] {one['name']}{about} ({_plain(one['who'])}){_said(one, asked)}"
+
+
+def _said(one: Mapping[str, Any], asked: Mapping[str, str]) -> str:
+    """Give what an entry of the timeline says beside its name: a decision what was decided on, and why not where it was no yes."""
+    body, words = one["body"], reason_of(one)
+    if one["name"] == "action.decided":
+        no = f"{body.get('verdict')} by {body.get('check')}: {body.get('why')}" if body.get("verdict") != "allow" else ""
+        words = "; ".join(filter(None, (asked.get(one["action"], ""), no)))
+    return f": {_plain(words)}" if words else ""
 
 
 def _proof(doc: Mapping[str, Any], checkpoint: str) -> Iterator[str]:
@@ -138,9 +173,28 @@ def _proof(doc: Mapping[str, Any], checkpoint: str) -> Iterator[str]:
 
 def _follow(doc: Mapping[str, Any]) -> Iterator[str]:
     yield "\n## Follow-ups\n"
-    found = [f"Review `{one['id']}`, due {_when(one['due_at'])}." for one in doc["reviews"] if one["state"] == "waiting"]
-    found += [f"Settle `{one['action']['id']}`: it is stuck." for one in doc["deeds"] if one["status"] == "stuck"]
-    found += [f"Correction of `{one['id']}`: {_plain(one['correction'])}" for one in doc["reviews"] if one["correction"]]
-    if doc["session"]["outcome"] not in ("fixed", "resolved", "") or (doc["session"]["phase"] == "closed" and not doc["steps"]):
-        found.append("A person must look: the session did not end with a proven fix.")
-    yield from (f"- {one}" for one in found or ("None that the record shows.",))
+    yield from (f"- {one}" for one in _wanted(doc) or ["None that the record shows."])
+
+
+def _wanted(doc: Mapping[str, Any]) -> list[str]:
+    """Give what a person must still do."""
+    head = doc["session"]
+    firing = [_plain(one["name"]) for one in doc["signals"] if one["state"] not in OVER and one["source"] not in UNRESOLVED]
+    ruled = {one["action"] for one in doc["log"] if one["name"] == "action.ruled"}
+    found = [f"Answer approval {_code(one['id'])} by {_when(one['expires_at'])}." for one in doc["approvals"] if one["state"] == "waiting"]
+    if head["phase"] != "closed":
+        found += ["Answer the question of the session."] if head["waiting"] == "answer" else []
+        found += [f"Look why it is held: {_plain(why)}."] if (why := held(doc)) else []
+        found += ["Resume or cancel the session: it is paused."] if head["paused"] else []
+    found += [f"Review {_code(one['id'])}, due {_when(one['due_at'])}." for one in doc["reviews"] if one["state"] == "waiting"]
+    for one in doc["deeds"]:
+        name, stuck = one["action"]["id"], one["status"] == "stuck"
+        found += [f"Settle {_code(name)}: {_plain(stood(one))}."] if stuck and name not in ruled else []
+        found += [f"Put {_code(name)} back by hand: {stood(one)}."] if one["status"] == "done" and one["verified"] is False else []
+        found += [f"Look again: {_code(name)} had helped and was put back."] if one["status"] == "undone" and one["verified"] else []
+    found += [f"Correction of {_code(one['id'])}: {_plain(one['correction'])}" for one in doc["reviews"] if one["correction"]]
+    if head["phase"] == "closed" and head["outcome"] not in ENDED:
+        found.append(f"A person must look: it ended as {_plain(head['outcome'])}, without a proven fix.")
+    if head["phase"] == "closed" and firing:
+        found.append(f"Not resolved yet: {', '.join(firing)}.")
+    return found

@@ -10,13 +10,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from flyball.views.explain import STEPPED
+from flyball.views.word import looked, made
+
 WIDTH = 1000.0
 CUT = 46.0
 CUT_FROM_S = 10.0
 CUT_SHARE = 0.3
 """A stretch in which nothing but waiting happens is cut where it is longer than this share of the whole and than `CUT_FROM_S`."""
-SAID = {"used": "approved", "changes": "changes asked for"}
-HUMAN = ("approval.answered", "brain.answered", "review.answered", "session.pause", "session.resume", "session.cancel", "action.ruled")
+SAID = {"used": "approved", "changes": "changes asked for", "expired": "nobody answered in time", "void": "withdrawn"}
+ANSWERED = ("approval.answered", "approval.expired", "approval.void")
+HUMAN = ("approval.answered", "brain.answered", *STEPPED)
 
 
 def timeline(doc: Mapping[str, Any], now: float) -> dict[str, Any]:
@@ -77,7 +81,8 @@ def _spans(doc: Mapping[str, Any], now: float) -> Iterator[dict[str, Any]]:
 
 def _looked(looks: Sequence[Mapping[str, Any]], now: float) -> dict[str, Any]:
     start = looks[0]["action"]["proposed_at"]
-    end = max((one["settled_at"] for one in looks), default=0.0) or now
+    going = any(one["status"] in ("running", "unknown", "held", "proposed", "allowed") for one in looks)
+    end = now if going else max(one["settled_at"] or one["action"]["proposed_at"] for one in looks)
     names = [str(one["action"]["args"].get("command") or one["action"]["kind"]) for one in looks]
     return _span("Diagnose", ", ".join(names), "look", (start, end)) | {"cost_micros": sum(one["cost_micros"] for one in looks)}
 
@@ -87,8 +92,8 @@ def _changed(doc: Mapping[str, Any], deed: Mapping[str, Any], now: float) -> Ite
     found = {one["name"]: one["at"] for one in entries}
     if asked := found.get("approval.asked"):
         card: Mapping[str, Any] = next((one for one in doc["approvals"] if one["id"] == action["id"]), {})
-        ended = [one["at"] for one in entries if one["name"] in ("approval.answered", "approval.expired")]
-        going = not ended and card.get("state") == "waiting"
+        going = card.get("state") == "waiting"  # also where it was answered before and had to be asked again
+        ended = [] if going else [one["at"] for one in entries if one["name"] in ANSWERED]
         stands = str(card.get("state", ""))
         said = SAID.get(stands, stands) if ended else f"{len(card.get('votes') or ())} of {card.get('quorum', 1)} answered"
         yield _span("Approval", said, "wait", (asked, max(ended) if ended else now)) | {"going": going}
@@ -103,10 +108,11 @@ def _changed(doc: Mapping[str, Any], deed: Mapping[str, Any], now: float) -> Ite
     proven = found.get("action.verified") or found.get("action.refuted")
     if done and (proven or (deed["status"] == "done" and deed["verified"] is None and action["purpose"] == "fix" and deed["checks"])):
         text = "held" if "action.verified" in found else "did not hold" if proven else f"{deed['checks']} looks so far"
-        yield _span("Verify", text, "check", (done, proven or now)) | {"going": not proven}
+        ended_at = proven or doc["session"]["closed_at"] or now
+        yield _span("Verify", text, "check", (done, ended_at)) | {"going": not proven and not doc["session"]["closed_at"]}
     if begun := found.get("action.undoing"):
-        ended_at = found.get("action.undone") or found.get("action.stuck") or now
-        yield _span("Undo", f"{action['kind']} on {action['target']}", "undo", (begun, ended_at))
+        undone = found.get("action.undone") or found.get("action.stuck") or now
+        yield _span("Undo", f"{action['kind']} on {action['target']}", "undo", (begun, undone))
 
 
 def _asked(doc: Mapping[str, Any], now: float) -> Iterator[dict[str, Any]]:
@@ -116,20 +122,23 @@ def _asked(doc: Mapping[str, Any], now: float) -> Iterator[dict[str, Any]]:
             number = step["number"]
             told = [one["at"] for one in doc["log"] if one["name"] == "brain.answered" and one["body"].get("step") == number]
             ended = told[0] if told else doc["session"]["closed_at"] or now
-            yield _span("Question", str(answer.get("question", "")), "wait", (step["at"], ended)) | {"going": not told}
+            going = not told and not doc["session"]["closed_at"]
+            yield _span("Question", str(answer.get("question", "")), "wait", (step["at"], ended)) | {"going": going}
 
 
 def figures(doc: Mapping[str, Any], now: float) -> dict[str, Any]:
     """Give the figures of a session: seconds to detect, decide, fix and waited for people; cost, confidence, interventions.
 
     `detect_s` runs from the time that the source states; it is None where it states none. `decide_s` runs from opening to the first
-    change proposed, `fix_s` to the last verification that held; both are None until then.
+    change proposed, `fix_s` to the last verification that held of a change that stood then; both are None until then. `changes` were made.
     """
     head, log, deeds = doc["session"], doc["log"], doc["deeds"]
     opened, ended = head["opened_at"], head["closed_at"] or now
     started = min((one["at"] for one in doc["signals"] if one.get("at")), default=0.0)
     fixes = [one for one in deeds if one["action"]["purpose"] == "fix"]
-    held = [one["at"] for one in log if one["name"] == "action.verified"]
+    proven = [one for one in fixes if one["verified"] and (one["status"] == "done" or head["outcome"] == "fixed")]
+    good = {one["action"]["id"] for one in proven if head["outcome"] in ("", "fixed")}
+    held = [one["at"] for one in log if one["name"] == "action.verified" and one["action"] in good]
     by_people = [one for one in log if one["who"].startswith("person:") and one["name"] in HUMAN]
     waited = sum(one["end"] - one["start"] for one in _spans(doc, now) if one["sort"] == "wait")
     return {
@@ -141,8 +150,8 @@ def figures(doc: Mapping[str, Any], now: float) -> dict[str, Any]:
         "cost_micros": head["cost_micros"],
         "confidence": fixes[-1]["action"]["confidence"] if fixes else None,
         "interventions": len(by_people),
-        "looks": sum(one["action"]["purpose"] == "diagnose" for one in deeds),
-        "changes": len(fixes),
+        "looks": len(looked(doc)),
+        "changes": sum(made(one) for one in fixes),
         "undone": sum(one["status"] == "undone" for one in deeds),
         "first_index": log[0]["index"] if log else None,
         "last_index": log[-1]["index"] if log else None,

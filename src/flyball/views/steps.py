@@ -6,23 +6,37 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flyball.views.thought import settled
+from flyball.views.word import superseded
 
 FIELDS = ("agent_id", "input_context", "reasoning_summary", "action", "result", "confidence", "feedback")
 
 
 def steps(doc: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Fold a session's document into one row per step, the one that closed it last. The shape is `defaults/schemas/step.schema.json`."""
+    """Fold a session's document into one row per step, the one that closed it last. The shape is `defaults/schemas/step.schema.json`.
+
+    An agent elsewhere has no steps: each action that it proposed is one.
+    """
     deeds = {one["action"]["id"]: one for one in doc["deeds"]}
     said = {one["id"]: one for one in doc["approvals"]}
     reviews = {one["id"]: one for one in doc["reviews"]}
-    return [
-        _row(doc, step, _deed(deeds, f"{doc['session']['id']}.{step['number']}"), (said, reviews)) for step in (*doc["steps"], *_end(doc))
-    ]
+    own = [(step, _deed(deeds, f"{doc['session']['id']}.{step['number']}")) for step in doc["steps"]]
+    found = own or [(_elsewhere(number, deed), deed) for number, deed in enumerate(_proposed(doc), 1)]
+    number = max((int(step["number"]) for step, _ in found), default=0) + 1
+    return [_row(doc, step, deed, (said, reviews)) for step, deed in (*found, *((end, None) for end in _end(doc, number)))]
 
 
-def _end(doc: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _proposed(doc: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [one for one in doc["deeds"] if one["action"]["purpose"] != "verify" and not superseded(one)]
+
+
+def _elsewhere(number: int, deed: Mapping[str, Any]) -> Mapping[str, Any]:
+    action = deed["action"]
+    thought = {"summary": action["why"]}
+    return {"number": number, "at": action["proposed_at"], "answer": {"is": "propose", "proposal": action, "thought": thought}}
+
+
+def _end(doc: Mapping[str, Any], number: int) -> Iterator[Mapping[str, Any]]:
     """Give the step that closed a session: it stands in the log, because nothing came after it."""
-    number = max((int(one["number"]) for one in doc["steps"]), default=0) + 1
     for one in doc["log"]:
         if one["name"] == "session.closed":
             body = one["body"]

@@ -11,15 +11,19 @@ from itertools import pairwise
 from typing import Any
 
 from flyball.views.thought import fixes_of, hypotheses, stands
+from flyball.views.word import looked, shown_only
 
 SAID = {
     "done": "ran",
-    "undone": "ran, undone",
+    "undone": "ran, put back",
     "held": "waits",
     "unknown": "outcome unknown",
     "proposed": "proposed",
     "allowed": "about to run",
+    "denied": "not done",
+    "undoing": "is being put back",
 }
+ENDED = {"expired": "nobody answered in time", "void": "withdrawn before anybody answered"}
 MOST_AWAY = 5
 """Alternatives that are drawn one by one; the rest is folded into one node and stays in the table."""
 
@@ -27,11 +31,8 @@ MOST_AWAY = 5
 def tree(doc: Mapping[str, Any]) -> dict[str, Any]:
     """Fold a session's document (`session.page`) into its tree."""
     head, deeds = doc["session"], doc["deeds"]
-    signal = doc["signals"][0] if doc["signals"] else {}
-    seen = sum(int(one.get("seen", 1)) for one in doc["signals"])
-    often = f", {seen} times" if seen > 1 else ""
-    root = _node("signal", str(signal.get("name") or head["title"]), f"on {head['target']}{often}")
-    reads = [one for one in deeds if one["action"]["purpose"] == "diagnose"]
+    root = _node("signal", ", ".join(str(one["name"]) for one in doc["signals"]) or str(head["title"]), f"on {head['target']}")
+    reads = looked(doc)
     gave = sum(one["value"] is not None for one in reads)
     look = _node(
         "evidence",
@@ -42,7 +43,9 @@ def tree(doc: Mapping[str, Any]) -> dict[str, Any]:
     root["nodes"] = [look]
     ranked = hypotheses(doc)
     acted = {one["action"]["hypothesis"] for one in deeds if one["action"]["purpose"] == "fix"}
+    known = {one["name"] for one in ranked}
     look["nodes"] = [_branch(doc, one, acted=one["name"] in acted) for one in ranked]
+    look["nodes"] += [_unnamed(doc, fixes) for fixes in _told_nowhere(doc, known)]
     away = [one for one in look["nodes"] if not one["nodes"] and not one["chosen"]]
     if len(away) > MOST_AWAY:
         folded = {id(one) for one in away[MOST_AWAY - 1 :]}
@@ -81,6 +84,23 @@ def _branch(doc: Mapping[str, Any], one: Mapping[str, Any], *, acted: bool) -> d
     return node
 
 
+def _told_nowhere(doc: Mapping[str, Any], known: set[str]) -> Iterator[list[Mapping[str, Any]]]:
+    """Give the changes of which no hypothesis is known, as an agent elsewhere makes them: those that name the same one together."""
+    fixes = [one for one in doc["deeds"] if one["action"]["purpose"] == "fix" and one["action"]["hypothesis"] not in known]
+    yield from ([one] for one in fixes if not one["action"]["hypothesis"])
+    for name in dict.fromkeys(one["action"]["hypothesis"] for one in fixes if one["action"]["hypothesis"]):
+        yield fixes_of(doc, name)
+
+
+def _unnamed(doc: Mapping[str, Any], fixes: list[Mapping[str, Any]]) -> dict[str, Any]:
+    good, name = stands(fixes), str(fixes[-1]["action"]["hypothesis"])
+    state = "chosen" if good else "refuted" if fixes[-1]["verified"] is False else "open"
+    note = str(fixes[-1]["action"]["why"] or "no reason was given")
+    node = _node("hypothesis", short(name).capitalize() or "No cause stated", note, chosen=state != "refuted", state=state)
+    node["nodes"] = _chain(doc, fixes, good=good)
+    return node
+
+
 def _state(one: Mapping[str, Any], fixes: Sequence[Mapping[str, Any]]) -> str:
     return "chosen" if stands(fixes) or one["state"] == "confirmed" else str(one["state"])
 
@@ -90,7 +110,8 @@ def _chain(doc: Mapping[str, Any], fixes: Sequence[Mapping[str, Any]], *, good: 
     nodes: list[dict[str, Any]] = []
     for deed in fixes:
         action = deed["action"]
-        one = _node("action", action["kind"], f"{_words(deed)} on {action['target']}", chosen=good, state=deed["status"])
+        one = _node("action", action["kind"], f"{SAID.get(deed['status'], deed['status'])} on {action['target']}", chosen=good)
+        one["state"] = deed["status"]
         one["confidence"] = action["confidence"]
         one["detail"] = {"action": action["id"], "why": action["why"]}
         nodes.append(one)
@@ -101,33 +122,37 @@ def _chain(doc: Mapping[str, Any], fixes: Sequence[Mapping[str, Any]], *, good: 
     if good and doc["session"]["phase"] == "closed":
         nodes.append(_outcome(doc["session"]) | {"detail": {"verified": last["verified"], "note": last["verify_note"]}})
     elif last["verified"] is not None:
-        text = "Verified" if last["verified"] else "Refuted and undone" if last["status"] == "undone" else "Refuted"
+        text = "Verified" if last["verified"] else "Refuted and put back" if last["status"] == "undone" else "Refuted"
         nodes.append(_node("check", text, str(last["verify_note"]), chosen=good, state="met" if last["verified"] else "refuted"))
     for left, right in pairwise(nodes):
         left["nodes"] = [right]
     return nodes[:1]
 
 
-def _words(deed: Mapping[str, Any]) -> str:
-    return SAID.get(str(deed["status"]), str(deed["status"]))
-
-
 def _gate(doc: Mapping[str, Any], deed: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Give what stood between an action and its doing: policy's zone, and the people asked."""
-    name, zone = deed["action"]["id"], str(deed["zone"])
+    """Give what stood between an action and its doing: policy's zone, the people asked, and who or what said no."""
+    name, zone, status = deed["action"]["id"], str(deed["zone"]), deed["status"]
     asked = next((one for one in doc["approvals"] if one["id"] == name), None)
-    if asked is None and deed["status"] != "denied":
-        covered = next((one for one in doc["approvals"] if deed["action"]["digest"] in one["covers"]), None)
-        if covered is not None or zone == "green":
-            return None  # approved as a part of the plan, or nothing to ask
-        return _node("gate", f"Policy: {zone} zone", "runs, then is reviewed" if zone == "yellow" else "allowed", state=zone)
-    if asked is None:
+    votes = [f"{_person(vote['by'])} {_said(vote['verb'])}" for vote in asked["votes"]] if asked else []
+    if status == "denied" and deed["decision"] != "approval":
+        title = "Shadow mode" if shown_only(deed) else f"Denied by {deed['decision']}"
+        return _node("gate", title, "; ".join((*votes, str(deed["why"]))), state="red")
+    if asked is not None:
+        who = ", ".join(votes) or {"waiting": f"waits for {asked['group'] or 'a person'}"}.get(
+            asked["state"], ENDED.get(asked["state"], "")
+        )
+        if asked["state"] != "waiting" and status == "held":
+            who = ", ".join(filter(None, (who, f"waits: {deed['why']}")))
+        gate = _node("gate", f"Policy: {asked['zone']} zone", who, state="asks" if asked["state"] == "waiting" else zone)
+        gate["detail"] = {"rule": asked["rule"], "why": asked["why"], "policy": asked["policy_digest"], "approval": name}
+        return gate
+    if status == "denied":
         return _node("gate", f"Denied by {deed['decision']}", str(deed["why"]), state="red")
-    votes = [f"{_person(vote['by'])} {_said(vote['verb'])}" for vote in asked["votes"]]
-    who = ", ".join(votes) or {"waiting": f"waits for {asked['group'] or 'a person'}"}.get(asked["state"], asked["state"])
-    gate = _node("gate", f"Policy: {asked['zone']} zone", who, state="asks" if asked["state"] == "waiting" else zone)
-    gate["detail"] = {"rule": asked["rule"], "why": asked["why"], "policy": asked["policy_digest"], "approval": name}
-    return gate
+    if status == "held":
+        return _node("gate", f"Held by {deed['decision']}", str(deed["why"]), state="asks")
+    if zone == "green" or any(deed["action"]["digest"] in one["covers"] for one in doc["approvals"]):
+        return None  # nothing to ask, or approved as a part of the plan
+    return _node("gate", f"Policy: {zone} zone", "runs, then is reviewed" if zone == "yellow" else "allowed beforehand", state=zone)
 
 
 def _said(verb: str) -> str:

@@ -70,7 +70,7 @@ def _resolved(view: View, past: Past) -> Finish:
     before = _thought_so_far(view)
     tried = "; ".join(f"{one.hypothesis} was tried before ({one.because})" for one in past.attempts.values())
     summary = f"The alert cleared by itself: nothing was changed{f' that stayed; {tried}' if tried else ''}."
-    return Finish(outcome="resolved", summary=summary, thought=before)
+    return Finish(outcome="resolved", summary=summary, thought=replace(before, summary="The alert cleared by itself."))
 
 
 def _select(view: View, books: Mapping[str, Runbook]) -> Thought | Ask | Finish:

@@ -37,13 +37,22 @@ def explain(desk: Desk, what: str) -> None:
 def _sections(doc: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
     """Give what the three sentences stand on, by heading."""
     yield "Evidence", [line for one in doc.get("evidence") or () for line in _evidence(one)]
-    yield "Left open", [_words(one, "name", "because") for one in doc.get("open") or ()]
-    yield "Ruled out", [_words(one, "name", "because") for one in doc.get("ruled_out") or ()]
+    yield "Left open", grouped(doc.get("open") or ())
+    yield "Ruled out", grouped(doc.get("ruled_out") or ())
     yield "Policy", [_words(one, "action", "zone", "effect", "rule", "because", "digest") for one in doc.get("policy") or ()]
     yield "Changes", [_change(one) for one in doc.get("changes") or ()]
     yield "Runbook", [_words(doc.get("runbook") or {}, "name", "digest")] if doc.get("runbook") else []
     yield "People", [_words(one, "by", "verb", "reason", "about") for one in doc.get("people") or ()]
     yield "Log", [show.plain(one) for one in doc.get("chain") or ()]
+
+
+def grouped(found: Sequence[dict[str, Any]]) -> list[str]:
+    """Give hypotheses with their reason, those of one reason on one line."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for one in found:
+        word = "tried and refuted: " if one["state"] == "refuted" else ""
+        names.setdefault((word, show.plain(one["because"])), []).append(show.plain(one["name"]))
+    return [f"{', '.join(said)}: {word}{because}" for (word, because), said in names.items()]
 
 
 def _evidence(one: dict[str, Any]) -> Iterator[str]:

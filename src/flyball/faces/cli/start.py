@@ -69,6 +69,7 @@ def _status(desk: Desk, doc: dict[str, Any]) -> None:
             ("approvals", lambda _: f"{doc['approvals']} waiting"),
             ("reviews", lambda _: f"{doc['reviews']} waiting"),
             ("left to people", lambda _: ", ".join(doc["handed_over"]) or "nothing"),
+            ("stuck", lambda _: ", ".join(doc["stuck"]) or "nothing"),
             ("dead letters", lambda _: doc["dead_letters"]),
             ("frozen", lambda _: "; ".join(f"{one['scope']} ({one['reason']})" for one in frozen) or "nothing"),
         ],

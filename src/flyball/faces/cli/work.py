@@ -124,7 +124,7 @@ def step_row(deed: dict[str, Any]) -> dict[str, Any]:
         "purpose": action["purpose"],
         "zone": deed["zone"],
         "status": deed["status"],
-        "what": f"{what}: {said}" if said and deed["status"] != "done" else what,
+        "what": f"{what}: {said}" if said and (deed["status"] != "done" or deed["verified"] is False) else what,
     }
 
 

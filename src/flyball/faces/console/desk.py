@@ -54,16 +54,18 @@ def needs(house: House) -> dict[str, Any]:
     """Give everything that waits for a person, and what works by itself."""
     store, now = house.plugs.store, house.plugs.clock.now()
     going = [*sessions.listed(store, "parked", SHOWN), *sessions.listed(store, "open", SHOWN)]
-    today = [one for one in sessions.listed(store, "closed", SHOWN) if one["closed_at"] > now - 86_400]
+    today = sessions.closed_since(store, now - sessions.DAY_S)
     return {
         "cards": approvals.waiting(store, "waiting", 50, titles(house)),
         "questions": [one for one in going if one["waiting"] == "answer"],
-        "stuck": [row.body for row in store.rows("action", state="stuck", limit=50)],
+        "stuck": [row.body for row in sessions.stuck(store)[:SHOWN]],
         "reviews": [{**row.body, "deed": _deed(house, row.id)} for row in store.rows("review", state="waiting", limit=50)],
-        "handed": [sessions.brief(store, row) for row in sessions.handed_over(store)[:SHOWN]],
+        "handed": [sessions.brief(store, row) for row in sessions.handed_over(store, now)[:SHOWN]],
+        "counted": store.count("approval", "waiting") + store.count("review", "waiting"),
         "going": going,
-        "today": today[:12],
-        "fixed": sum(one["outcome"] == "fixed" for one in today),
+        "today": [sessions.brief(store, row) for row in today[:12]],
+        "closed": len(today),
+        "fixed": sum(row.body["outcome"] == "fixed" for row in today),
         "letters": store.count("inbox", "dead"),
         "faults": house_faults(house),
     }

@@ -14,7 +14,7 @@ from flyball import __version__, wire
 from flyball.errors import NotFound
 from flyball.faces.http.guard import Caller, TheHouse
 from flyball.model.grant import Sort
-from flyball.views.session import entry_doc, handed_over
+from flyball.views.session import entry_doc, handed_over, stuck
 
 router = APIRouter(tags=["state"])
 BEAT_S = 15.0
@@ -67,7 +67,8 @@ async def status(who: Caller, house: TheHouse) -> dict[str, Any]:
         "sessions": {phase: store.count("session", phase) for phase in ("open", "parked", "closed")},
         "approvals": store.count("approval", "waiting"),
         "reviews": store.count("review", "waiting"),
-        "handed_over": [row.id for row in handed_over(store)],
+        "handed_over": [row.id for row in handed_over(store, plugs.clock.now())],
+        "stuck": [row.id for row in stuck(store)],
         "dead_letters": store.count("inbox", "dead"),
         "freezes": [wire.dump(one) for one in plugs.freezer.freezes()],
         "shadow": plugs.rules.shadow,
