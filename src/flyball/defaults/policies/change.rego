@@ -12,9 +12,11 @@ package flyball.change
 
 import rego.v1
 
-# A thing is what a change touches: at = its name, verbs = what happens to it, before and after = its attributes, labels = each set of them.
+# A thing is what a change touches: at = its name, fleet = the name without the index that `count` or `for_each` gave it,
+# verbs = what happens to it, before and after = its attributes, labels = each set of them.
 things := array.concat(array.concat(planned, manifests), [{
 	"at": input.target.name,
+	"fleet": input.target.name,
 	"type": input.kind.name,
 	"verbs": ["apply"],
 	"labels": labels(input.call.args),
@@ -28,6 +30,7 @@ planned := [thing |
 	after := object.get(one.change, "after", {})
 	thing := {
 		"at": one.address,
+		"fleet": regex.replace(one.address, `\[("([^"\\]|\\.)*"|[0-9]+)\]`, ""),
 		"type": one.type,
 		"verbs": one.change.actions,
 		"labels": array.concat(labels(before), labels(after)),
@@ -46,8 +49,10 @@ labels(attributes) := [held |
 
 manifests := [thing |
 	some one in input.call.args.manifests
+	name := sprintf("%s/%s", [one.kind, object.get(one, ["metadata", "name"], "")])
 	thing := {
-		"at": sprintf("%s/%s", [one.kind, object.get(one, ["metadata", "name"], "")]),
+		"at": name,
+		"fleet": name,
 		"type": one.kind,
 		"verbs": ["apply"],
 		"labels": labels(object.get(one, "metadata", {})),
@@ -56,11 +61,15 @@ manifests := [thing |
 	}
 ]
 
-live := [thing |
+# What there is or will be. Its words are all texts in it, in small letters: most things name nothing that a rule looks for, and are
+# not walked through.
+live := [object.union(thing, {"words": split(lower(json.marshal(thing.after)), `"`)}) |
 	some thing in things
 	some verb in ["apply", "create", "update"]
 	verb in thing.verbs
 ]
+
+names_any(thing, names) if strings.any_prefix_match(thing.words, names)
 
 gone := [thing |
 	some thing in things

@@ -29,6 +29,8 @@ range_names := [
 
 range_blocks := {"authorized_networks": "value", "cidr_blocks": "cidr_block", "entry": "cidr", "ipBlock": "cidr"}
 
+range_words := {lower(name) | some name in array.concat(range_names, [block | some block, _ in range_blocks])}
+
 ranges(path, rule) := array.concat(
 	[range | some name in range_names; some range in spread(rule[name]); not is_object(range)],
 	[range | some block, name in range_blocks; block in path; range := rule[name]],
@@ -41,6 +43,7 @@ spread(value) := [value] if not is_array(value)
 # Each thing with each range of addresses that it lets in: a rule for what comes in, wherever it stands,
 sources contains [thing, range] if {
 	some thing in live
+	names_any(thing, range_words)
 	walk(thing.after, [path, rule])
 	"ingress" in path
 	some range in ranges(path, rule)
@@ -50,6 +53,7 @@ sources contains [thing, range] if {
 sources contains [thing, range] if {
 	some thing in live
 	not contains(thing.type, "egress")
+	names_any(thing, range_words)
 	not outward(thing.after)
 	walk(thing.after, [path, rule])
 	not aside(path)
