@@ -10,29 +10,74 @@ deny contains [66, "ingress.open", sprintf("%s lets %v in", [thing.at, source]),
 
 red contains [28, "ingress.balancer", sprintf("%s is a load balancer that lets everybody in", [thing.at]), 1, "none"] if {
 	some thing in live
-	thing.after.type == "LoadBalancer"
-	count(object.get(thing.after, "loadBalancerSourceRanges", [])) == 0
+	names_any(thing, ["loadbalancer"])
+	walk(thing.after, [_, service])
+	service.type == "LoadBalancer"
+	every name in ["loadBalancerSourceRanges", "load_balancer_source_ranges"] {
+		count(object.get(service, name, [])) == 0
+	}
 }
 
 red contains [28, "ingress.policy", sprintf("%s is a network policy that lets everybody in", [thing.at]), 1, "none"] if {
 	some thing in live
-	thing.type == "NetworkPolicy"
-	some rule in thing.after.ingress
+	thing.type in ["NetworkPolicy", "kubernetes_network_policy", "kubernetes_network_policy_v1"]
+	some path in [["ingress"], ["spec", 0, "ingress"]]
+	some rule in object.get(thing.after, path, [])
 	count(object.get(rule, "from", [])) == 0
+}
+
+# The API of a cluster is for everybody, unless it is private or names ranges of addresses.
+red contains [28, "ingress.endpoint", sprintf("%s lets everybody reach its API, or does not say yet whom", [thing.at]), 1, "none"] if {
+	some thing in live
+	cluster := data.ingress.clusters[thing.type]
+	not private(thing)
+	count([range | some path in cluster.ranges; some range in spread(object.get(thing.after, path, []))]) == 0
+}
+
+private(thing) if {
+	some [path, value] in data.ingress.clusters[thing.type].private
+	object.get(thing.after, path, "") == value
+}
+
+# A network ACL knows no connections, so answers have to come in as well, but they come to high ports.
+red contains [28, "ingress.acl", sprintf("%s lets %s through to ports that are listened on", [thing.at, range]), 1, "none"] if {
+	some [thing, rule] in acl_rules
+	not outward(rule)
+	not answers(rule)
+	given := [range | some name in ["cidr_block", "ipv6_cidr_block"]; range := rule[name]; range != ""]
+	some range in array.concat(given, ["somebody who is not named yet" | count(given) == 0])
+	wide(range)
+}
+
+acl_rules contains [thing, thing.after] if {
+	some thing in live
+	thing.type == "aws_network_acl_rule"
+}
+
+acl_rules contains [thing, rule] if {
+	some thing in live
+	thing.type in ["aws_network_acl", "aws_default_network_acl"]
+	some rule in thing.after.ingress
+}
+
+answers(rule) if {
+	sprintf("%v", [rule.protocol]) in ["tcp", "udp", "6", "17"]
+	rule.from_port >= data.ingress.answers_from
 }
 
 # Attributes that hold ranges, and attributes that hold one in each member of a block.
 range_names := [
 	"cidr_blocks", "ipv6_cidr_blocks", "cidr_ipv4", "cidr_ipv6", "source_ranges", "src_ip_ranges",
-	"source_address_prefix", "source_address_prefixes", "loadBalancerSourceRanges",
+	"source_address_prefix", "source_address_prefixes", "loadBalancerSourceRanges", "load_balancer_source_ranges",
+	"cidrBlocks", "ipv6CidrBlocks", "cidrIp", "cidrIpv6", "sourceRanges", "publicCIDRs", "fromCIDR", "fromEntities", "nets",
 ]
 
-range_blocks := {"authorized_networks": "value", "cidr_blocks": "cidr_block", "entry": "cidr", "ipBlock": "cidr"}
+range_blocks := {"authorized_networks": "value", "cidr_blocks": "cidr_block", "entry": "cidr", "ipBlock": "cidr", "ip_block": "cidr", "fromCIDRSet": "cidr"}
 
 range_words := {lower(name) | some name in array.concat(range_names, [block | some block, _ in range_blocks])}
 
 ranges(path, rule) := array.concat(
-	[range | some name in range_names; some range in spread(rule[name]); not is_object(range)],
+	[range | some name in range_names; some range in spread(rule[name]); not is_object(range); range != ""],
 	[range | some block, name in range_blocks; block in path; range := rule[name]],
 )
 
@@ -56,9 +101,28 @@ sources contains [thing, range] if {
 	names_any(thing, range_words)
 	not outward(thing.after)
 	walk(thing.after, [path, rule])
-	not aside(path)
+	not aside(thing, path)
 	not outward(rule)
 	some range in ranges(path, rule)
+}
+
+# the API of a cluster,
+sources contains [thing, range] if {
+	some thing in live
+	cluster := data.ingress.clusters[thing.type]
+	not private(thing)
+	some path in cluster.ranges
+	some range in spread(object.get(thing.after, path, []))
+	not is_object(range)
+}
+
+# all addresses between two that have not even their beginning in common,
+sources contains [thing, sprintf("%s to %s", [from, to])] if {
+	some thing in live
+	some [first, last] in [["start_ip_address", "end_ip_address"], ["start_ip", "end_ip"]]
+	from := thing.after[first]
+	to := thing.after[last]
+	split(from, ".")[0] != split(to, ".")[0]
 }
 
 # or a firewall that names nobody, which means everybody.
@@ -73,9 +137,14 @@ sources contains [thing, "everybody"] if {
 }
 
 # What goes out, where packets are sent, and a filter in front of what is public.
-aside(path) if {
-	some name in ["egress", "route", "config"]
+aside(_, path) if {
+	some name in ["egress", "route"]
 	name in path
+}
+
+aside(thing, path) if {
+	"config" in path
+	contains(thing.type, "security_policy")
 }
 
 outward(rule) if lower(rule.direction) in ["egress", "outbound"]
@@ -85,6 +154,10 @@ outward(rule) if rule.type == "egress"
 outward(rule) if lower(rule.access) == "deny"
 
 outward(rule) if lower(rule.action) == "deny"
+
+outward(rule) if lower(rule.rule_action) == "deny"
+
+outward(rule) if rule.egress == true
 
 outward(rule) if {
 	is_array(rule.deny)
