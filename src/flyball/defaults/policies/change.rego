@@ -105,13 +105,6 @@ readable if {
 	}
 }
 
-red contains [29, "change.unknown", sprintf("%s: %s is known only after the change", [thing.at, name]), 1, "none"] if {
-	some thing in live
-	walk(object.get(thing, "unknown", {}), [path, true])
-	some name in path
-	name in data.unknown
-}
-
 # Production is what the table calls so by name. Where being production is the stricter side, an unknown environment counts as it.
 production if input.target.env in data.production
 

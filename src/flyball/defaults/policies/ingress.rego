@@ -132,7 +132,7 @@ sources contains [thing, "everybody"] if {
 	not outward(thing.after)
 	every name in ["source_ranges", "source_tags", "source_service_accounts"] {
 		count(object.get(thing.after, name, [])) == 0
-		not thing.unknown[name]
+		not awaited(thing, name)
 	}
 }
 

@@ -55,6 +55,19 @@ encrypted(thing) if {
 	object.get(other.after, "bucket", "") in ["", object.get(thing.after, "bucket", "")]
 }
 
+# Which bucket it is may be known after the change only, but the configuration names it.
+encrypted(thing) if {
+	some other in live
+	other.type == data.training.companions[thing.type]
+	some said in configured[other.fleet]
+	some named in said.bucket.references
+	parts := split(other.fleet, ".")
+	thing.at == concat(".", array.concat(array.slice(parts, 0, count(parts) - 2), [named]))
+}
+
+# A person is asked about a key that is made in the same change.
+encrypted(thing) if keyed(thing)
+
 deny contains [64, "retrieval.region", sprintf("the dataset %s is not approved for an index in %s", [name, region]), 0, "none"] if {
 	some name in input.call.args.index.datasets
 	region := object.get(input.call.args.index, "region", "no region")
