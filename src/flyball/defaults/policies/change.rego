@@ -57,17 +57,34 @@ manifests := [thing |
 		"verbs": ["apply"],
 		"labels": labels(object.get(one, "metadata", {})),
 		"before": {},
-		"after": object.get(one, "spec", {}),
+		"after": object.union(object.get(one, "spec", {}), {"annotations": object.get(one, ["metadata", "annotations"], {})}),
 	}
 ]
 
-# What there is or will be. Its words are all texts in it, in small letters: most things name nothing that a rule looks for, and are
-# not walked through.
-live := [object.union(thing, {"words": split(lower(json.marshal(thing.after)), `"`)}) |
+# What there is or will be, and what a text in it holds that is a document itself, such as the values of a chart.
+live := array.concat(changed, [worded(object.union(object.remove(thing, ["after"]), {"after": inner})) |
+	some thing in changed
+	names_any(thing, data.documents)
+	walk(thing.after, [path, text])
+	is_string(text)
+	some name in array.slice(path, count(path) - 2, count(path))
+	name in data.documents
+	yaml.is_valid(text)
+	inner := yaml.unmarshal(text)
+	is_object(inner)
+])
+
+changed := [worded(thing) |
 	some thing in things
 	some verb in ["apply", "create", "update"]
 	verb in thing.verbs
 ]
+
+# The words of a thing are all texts in it, in small letters and with a full stop after each, and what follows `types/` in one. Most
+# things name nothing that a rule looks for, and are not walked through.
+worded(thing) := object.union(thing, {"words": array.concat(split(text, `"`), split(text, "types/"))}) if {
+	text := replace(lower(json.marshal(thing.after)), `"`, `."`)
+}
 
 names_any(thing, names) if strings.any_prefix_match(thing.words, names)
 

@@ -41,7 +41,7 @@ red contains [25, "gpu.ask", sprintf("%s uses %s GPUs: predicted cost %v %s an h
 }
 
 # How many nodes there were and will be, wherever a thing says it. A count that was not there before was 0.
-jumps contains [thing, object.get(thing.before, array.concat(path, [name]), 0), block[name]] if {
+jumps contains [thing, counted_as(name, object.get(thing.before, array.concat(path, [name]), 0)), counted_as(name, block[name])] if {
 	some thing in live
 	names_any(thing, count_names)
 	walk(thing.after, [path, block])
@@ -53,6 +53,17 @@ jumps contains [thing, object.get(thing.before, array.concat(path, [name]), 0), 
 count_names := {lower(name) |
 	some names in array.concat([data.scale.counts, data.scale.alone], [names | some names in data.scale.counts_of])
 	some name in names
+}
+
+# Some providers write a number of copies as a text.
+counted_as(name, value) := to_number(value) if digits(name, value)
+
+counted_as(name, value) := value if not digits(name, value)
+
+digits(name, value) if {
+	name in data.scale.alone
+	is_string(value)
+	regex.match(`^[0-9]+$`, value)
 }
 
 # A list or a block of that name is something else.

@@ -26,6 +26,11 @@ red contains [28, "ingress.policy", sprintf("%s is a network policy that lets ev
 	count(object.get(rule, "from", [])) == 0
 }
 
+red contains [28, "ingress.public", sprintf("%s is there for everybody", [thing.at]), 1, "none"] if {
+	some thing in live
+	names_any(thing, data.ingress.public)
+}
+
 # The API of a cluster is for everybody, unless it is private or names ranges of addresses.
 red contains [28, "ingress.endpoint", sprintf("%s lets everybody reach its API, or does not say yet whom", [thing.at]), 1, "none"] if {
 	some thing in live
