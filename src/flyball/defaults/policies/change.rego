@@ -30,7 +30,7 @@ planned := [thing |
 	after := object.get(one.change, "after", {})
 	thing := {
 		"at": one.address,
-		"fleet": regex.replace(one.address, `\[("([^"\\]|\\.)*"|[0-9]+)\]`, ""),
+		"fleet": unindexed(one.address),
 		"type": one.type,
 		"verbs": one.change.actions,
 		"labels": array.concat(labels(before), labels(after)),
@@ -39,6 +39,10 @@ planned := [thing |
 		"after": after,
 	}
 ]
+
+unindexed(at) := at if not contains(at, "[")
+
+unindexed(at) := regex.replace(at, `\[("([^"\\]|\\.)*"|[0-9]+)\]`, "") if contains(at, "[")
 
 # Some providers call a list of names `tags`: that is no set of labels.
 labels(attributes) := [held |
@@ -80,10 +84,13 @@ changed := [worded(thing) |
 	verb in thing.verbs
 ]
 
-# The words of a thing are all texts in it, in small letters and with a full stop after each, and what follows `types/` in one. Most
-# things name nothing that a rule looks for, and are not walked through.
-worded(thing) := object.union(thing, {"words": array.concat(split(text, `"`), split(text, "types/"))}) if {
-	text := replace(lower(json.marshal(thing.after)), `"`, `."`)
+# Words are all texts in a thing. Small ones are in small letters, with a full stop after each, and hold what follows `types/` too.
+worded(thing) := object.union(thing, {
+	"words": split(text, `"`),
+	"small": array.concat(split(small, `"`), split(small, "types/")),
+}) if {
+	text := json.marshal(thing.after)
+	small := replace(lower(text), `"`, `."`)
 }
 
 names_any(thing, names) if strings.any_prefix_match(thing.words, names)

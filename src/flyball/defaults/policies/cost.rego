@@ -18,7 +18,7 @@ gpus contains [thing, "other"] if {
 named contains [thing, class] if {
 	some thing in live
 	some class, gpu in data.gpus
-	names_any(thing, gpu.names)
+	strings.any_prefix_match(thing.small, gpu.names)
 }
 
 deny contains [61, "gpu.environment", sprintf("%s uses %s GPUs, which are for production only, and %s is not production", [
@@ -41,33 +41,26 @@ red contains [25, "gpu.ask", sprintf("%s uses %s GPUs: predicted cost %v %s an h
 }
 
 # How many nodes there were and will be, wherever a thing says it. A count that was not there before was 0.
-jumps contains [thing, counted_as(name, object.get(thing.before, array.concat(path, [name]), 0)), counted_as(name, block[name])] if {
+jumps contains [thing, object.get(thing.before, array.concat(path, [name]), 0), block[name]] if {
 	some thing in live
-	names_any(thing, count_names)
+	counts(thing)
 	walk(thing.after, [path, block])
 	is_object(block)
 	some name in array.concat(data.scale.alone, summed(thing.type))
-	a_count(block[name])
+	a_count(name, block[name])
 }
 
-count_names := {lower(name) |
-	some names in array.concat([data.scale.counts, data.scale.alone], [names | some names in data.scale.counts_of])
-	some name in names
-}
+counts(thing) if names_any(thing, data.scale.counts)
 
-# Some providers write a number of copies as a text.
-counted_as(name, value) := to_number(value) if digits(name, value)
+counts(thing) if names_any(thing, data.scale.alone)
 
-counted_as(name, value) := value if not digits(name, value)
+counts(thing) if data.scale.counts_of[thing.type]
 
-digits(name, value) if {
-	name in data.scale.alone
-	is_string(value)
-	regex.match(`^[0-9]+$`, value)
-}
+# A list or a block of that name is something else, and some providers write a number of copies as a text.
+a_count(_, value) if is_number(value)
 
-# A list or a block of that name is something else.
-a_count(value) if {
+a_count(name, value) if {
+	not name in data.scale.alone
 	not is_array(value)
 	not is_object(value)
 }

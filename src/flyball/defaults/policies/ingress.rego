@@ -10,7 +10,7 @@ deny contains [66, "ingress.open", sprintf("%s lets %v in", [thing.at, source]),
 
 red contains [28, "ingress.balancer", sprintf("%s is a load balancer that lets everybody in", [thing.at]), 1, "none"] if {
 	some thing in live
-	names_any(thing, ["loadbalancer"])
+	names_any(thing, ["LoadBalancer"])
 	walk(thing.after, [_, service])
 	service.type == "LoadBalancer"
 	every name in ["loadBalancerSourceRanges", "load_balancer_source_ranges"] {
@@ -28,7 +28,7 @@ red contains [28, "ingress.policy", sprintf("%s is a network policy that lets ev
 
 red contains [28, "ingress.public", sprintf("%s is there for everybody", [thing.at]), 1, "none"] if {
 	some thing in live
-	names_any(thing, data.ingress.public)
+	strings.any_prefix_match(thing.small, data.ingress.public)
 }
 
 # The API of a cluster is for everybody, unless it is private or names ranges of addresses.
@@ -70,20 +70,16 @@ answers(rule) if {
 	rule.from_port >= data.ingress.answers_from
 }
 
-# Attributes that hold ranges, and attributes that hold one in each member of a block.
-range_names := [
-	"cidr_blocks", "ipv6_cidr_blocks", "cidr_ipv4", "cidr_ipv6", "source_ranges", "src_ip_ranges",
-	"source_address_prefix", "source_address_prefixes", "loadBalancerSourceRanges", "load_balancer_source_ranges",
-	"cidrBlocks", "ipv6CidrBlocks", "cidrIp", "cidrIpv6", "sourceRanges", "publicCIDRs", "fromCIDR", "fromEntities", "nets",
-]
+# Most things name no ranges, and are not walked through.
+exposed := [thing | some thing in live; ranged(thing)]
 
-range_blocks := {"authorized_networks": "value", "cidr_blocks": "cidr_block", "entry": "cidr", "ipBlock": "cidr", "ip_block": "cidr", "fromCIDRSet": "cidr"}
+ranged(thing) if names_any(thing, data.ingress.ranges)
 
-range_words := {lower(name) | some name in array.concat(range_names, [block | some block, _ in range_blocks])}
+ranged(thing) if names_any(thing, object.keys(data.ingress.blocks))
 
 ranges(path, rule) := array.concat(
-	[range | some name in range_names; some range in spread(rule[name]); not is_object(range); range != ""],
-	[range | some block, name in range_blocks; block in path; range := rule[name]],
+	[range | some name in data.ingress.ranges; some range in spread(rule[name]); not is_object(range); range != ""],
+	[range | some block, name in data.ingress.blocks; block in path; range := rule[name]],
 )
 
 spread(value) := value if is_array(value)
@@ -92,8 +88,7 @@ spread(value) := [value] if not is_array(value)
 
 # Each thing with each range of addresses that it lets in: a rule for what comes in, wherever it stands,
 sources contains [thing, range] if {
-	some thing in live
-	names_any(thing, range_words)
+	some thing in exposed
 	walk(thing.after, [path, rule])
 	"ingress" in path
 	some range in ranges(path, rule)
@@ -101,9 +96,8 @@ sources contains [thing, range] if {
 
 # anything else that does not say that it is for what goes out,
 sources contains [thing, range] if {
-	some thing in live
+	some thing in exposed
 	not contains(thing.type, "egress")
-	names_any(thing, range_words)
 	not outward(thing.after)
 	walk(thing.after, [path, rule])
 	not aside(thing, path)

@@ -17,7 +17,7 @@ decisive(_, _, name, _) if name in deciding
 
 decisive(_, block, name, _) if {
 	some outer in block
-	range_blocks[outer] == name
+	data.ingress.blocks[outer] == name
 }
 
 # Of a block only that it is there or not.
@@ -47,25 +47,25 @@ decisive(thing, [], name, rest) if {
 }
 
 deciding := {name |
-	some names in [range_names, data.scale.counts, data.scale.alone, data.unknown]
+	some names in [data.ingress.ranges, data.scale.counts, data.scale.alone, data.unknown]
 	some name in names
 }
 
 # Who is let out, whom a private API names, rules that stand apart, and GPUs for machines that cannot hold one.
 harmless(thing, block, name) if {
-	name in range_names
+	name in data.ingress.ranges
 	not "ingress" in block
 	some rule in [thing.after, object.get(thing.after, block, {})]
 	outward(rule)
 }
 
 harmless(thing, _, name) if {
-	name in range_names
+	name in data.ingress.ranges
 	contains(thing.type, "egress")
 }
 
 harmless(thing, block, name) if {
-	name in range_names
+	name in data.ingress.ranges
 	aside(thing, block)
 }
 
