@@ -61,7 +61,11 @@ manifests := [thing |
 		"verbs": ["apply"],
 		"labels": labels(object.get(one, "metadata", {})),
 		"before": {},
-		"after": object.union(object.get(one, "spec", {}), {"annotations": object.get(one, ["metadata", "annotations"], {})}),
+		"after": object.union_n([
+			object.remove(one, ["apiVersion", "kind", "metadata", "spec", "status", "data", "stringData", "binaryData"]),
+			object.get(one, "spec", {}),
+			{"annotations": object.get(one, ["metadata", "annotations"], {})},
+		]),
 	}
 ]
 

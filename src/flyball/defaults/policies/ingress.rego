@@ -12,7 +12,8 @@ red contains [28, "ingress.balancer", sprintf("%s is a load balancer that lets e
 	some thing in live
 	names_any(thing, ["LoadBalancer"])
 	walk(thing.after, [_, service])
-	service.type == "LoadBalancer"
+	some key in ["type", "value"]
+	service[key] == "LoadBalancer"
 	every name in ["loadBalancerSourceRanges", "load_balancer_source_ranges"] {
 		count(object.get(service, name, [])) == 0
 	}
@@ -23,7 +24,7 @@ red contains [28, "ingress.policy", sprintf("%s is a network policy that lets ev
 	thing.type in ["NetworkPolicy", "kubernetes_network_policy", "kubernetes_network_policy_v1"]
 	some path in [["ingress"], ["spec", 0, "ingress"]]
 	some rule in object.get(thing.after, path, [])
-	count(object.get(rule, "from", [])) == 0
+	count([peer | some peer in object.get(rule, "from", []); count(peer) > 0]) == 0
 }
 
 red contains [28, "ingress.public", sprintf("%s is there for everybody", [thing.at]), 1, "none"] if {

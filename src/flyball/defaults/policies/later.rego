@@ -28,6 +28,9 @@ decisive(_, _, name, rest) if {
 
 decisive(thing, _, name, _) if name in data.scale.counts_of[thing.type]
 
+# Of a machine its type, of anything else how large a disk is.
+decisive(thing, [], "size", _) if thing.type in data.scale.machines
+
 # A key that is made in the same change encrypts by the look of it; a switch that is not known yet does not.
 decisive(thing, _, name, _) if {
 	keyed(thing)

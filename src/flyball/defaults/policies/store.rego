@@ -70,6 +70,7 @@ encrypted(thing) if {
 
 encrypted(thing) if {
 	some other in live
+	other.at != thing.at
 	other.at == replace(thing.at, concat("", [thing.type, "."]), concat("", [data.training.companions[thing.type], "."]))
 	object.get(other.after, "bucket", "") in ["", object.get(thing.after, "bucket", "")]
 }
