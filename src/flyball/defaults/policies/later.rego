@@ -81,6 +81,7 @@ harmless(thing, _, name) if {
 harmless(thing, _, name) if {
 	name in data.unknown_blocks
 	some other in planned
+	not "delete" in other.verbs
 	other.type in data.ingress.apart[thing.type]
 }
 
