@@ -103,8 +103,8 @@ red contains [26, "scale.sum", sprintf("%s goes from %d to %d nodes in all: pred
 fleets[node.fleet] contains node if some node in nodes
 
 fleets["the change"] contains node if {
-	some node in nodes
 	count({one.fleet | some one in nodes}) > 1
+	some node in nodes
 }
 
 # How many nodes each thing is or holds, whether it changes or not, if its kind is one that does. What goes away makes no room: for a while both are there.
