@@ -12,9 +12,11 @@ package flyball.change
 
 import rego.v1
 
-# A thing is what a change touches: at = its name, verbs = what happens to it, before and after = its attributes, labels = each set of them.
+# A thing is what a change touches: at = its name, fleet = the name without the index that `count` or `for_each` gave it,
+# verbs = what happens to it, before and after = its attributes, labels = each set of them.
 things := array.concat(array.concat(planned, manifests), [{
 	"at": input.target.name,
+	"fleet": input.target.name,
 	"type": input.kind.name,
 	"verbs": ["apply"],
 	"labels": labels(input.call.args),
@@ -28,6 +30,7 @@ planned := [thing |
 	after := object.get(one.change, "after", {})
 	thing := {
 		"at": one.address,
+		"fleet": unindexed(one.address),
 		"type": one.type,
 		"verbs": one.change.actions,
 		"labels": array.concat(labels(before), labels(after)),
@@ -36,6 +39,10 @@ planned := [thing |
 		"after": after,
 	}
 ]
+
+unindexed(at) := at if not contains(at, "[")
+
+unindexed(at) := regex.replace(at, `\[("([^"\\]|\\.)*"|[0-9]+)\]`, "") if contains(at, "[")
 
 # Some providers call a list of names `tags`: that is no set of labels.
 labels(attributes) := [held |
@@ -46,21 +53,51 @@ labels(attributes) := [held |
 
 manifests := [thing |
 	some one in input.call.args.manifests
+	name := sprintf("%s/%s", [one.kind, object.get(one, ["metadata", "name"], "")])
 	thing := {
-		"at": sprintf("%s/%s", [one.kind, object.get(one, ["metadata", "name"], "")]),
+		"at": name,
+		"fleet": name,
 		"type": one.kind,
 		"verbs": ["apply"],
 		"labels": labels(object.get(one, "metadata", {})),
 		"before": {},
-		"after": object.get(one, "spec", {}),
+		"after": object.union_n([
+			object.remove(one, ["apiVersion", "kind", "metadata", "spec", "status", "data", "stringData", "binaryData"]),
+			object.get(one, "spec", {}),
+			{"annotations": object.get(one, ["metadata", "annotations"], {})},
+		]),
 	}
 ]
 
-live := [thing |
+# What there is or will be, and what a text in it holds that is a document itself, such as the values of a chart.
+live := array.concat(changed, [worded(object.union(object.remove(thing, ["after"]), {"after": inner})) |
+	some thing in changed
+	names_any(thing, data.documents)
+	walk(thing.after, [path, text])
+	is_string(text)
+	some name in array.slice(path, count(path) - 2, count(path))
+	name in data.documents
+	yaml.is_valid(text)
+	inner := yaml.unmarshal(text)
+	is_object(inner)
+])
+
+changed := [worded(thing) |
 	some thing in things
 	some verb in ["apply", "create", "update"]
 	verb in thing.verbs
 ]
+
+# Words are all texts in a thing. Small ones are in small letters, with a full stop after each, and hold what follows `types/` too.
+worded(thing) := object.union(thing, {
+	"words": split(text, `"`),
+	"small": array.concat(split(small, `"`), split(small, "types/")),
+}) if {
+	text := json.marshal(thing.after)
+	small := replace(lower(text), `"`, `."`)
+}
+
+names_any(thing, names) if strings.any_prefix_match(thing.words, names)
 
 gone := [thing |
 	some thing in things
@@ -94,13 +131,6 @@ readable if {
 			verb in ["no-op", "create", "read", "update", "delete", "forget"]
 		}
 	}
-}
-
-red contains [29, "change.unknown", sprintf("%s: %s is known only after the change", [thing.at, name]), 1, "none"] if {
-	some thing in live
-	walk(object.get(thing, "unknown", {}), [path, true])
-	some name in path
-	name in data.unknown
 }
 
 # Production is what the table calls so by name. Where being production is the stricter side, an unknown environment counts as it.
