@@ -460,6 +460,7 @@ async def test_a_claim_that_is_not_proven_is_told_as_one(desk: Desk) -> None:
         ({"waiting": "approval", "paused": True}, "It is paused."),
         ({"phase": "open", "waiting": ""}, "It is at work."),
         ({"waiting": "brain"}, "It waits for the next action of its agent."),
+        ({"waiting": "others"}, "It waits for another session that works on what its target depends on."),
         ({"waiting": "budget"}, "It is held by budget."),
     ],
 )

@@ -17,6 +17,7 @@ WAITS = {
     "freeze": "waits for the end of a freeze",
     "pace": "waits for its pace",
     "lease": "waits for another session that works there",
+    "others": "waits for another session that works on what its target depends on",
 }
 WORDS = {
     "done": "done",
