@@ -48,8 +48,9 @@ class Reload(threading.Thread):
         os.kill(self.child, signal.SIGSTOP)
 
     def _child(self) -> int:
+        given_way = str(min(19, int(stat_of(self.live.pid)[NICE]) + 10))
         for pid in map(int, Path(f"/proc/{self.live.pid}/task/{self.live.pid}/children").read_text().split()):
-            if stat_of(pid)[NICE] == "10":  # it has come so far that it is tied to the server, and gives way to it
+            if stat_of(pid)[NICE] == given_way:  # it has come so far that it is tied to the server, and gives way to it
                 return pid
         return 0
 
