@@ -5,7 +5,6 @@ An unknown key is an error: a setting that is misspelt must not be a setting tha
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -350,8 +349,8 @@ def overlong(agents: Mapping[str, Agent], catalogue: Mapping[str, Target]) -> li
     ]
 
 
-def absent(target: Target) -> list[str]:
-    """Name what the catalogue says of a target and this machine does not have, as far as this user may see: programs, files, folders."""
+def places(target: Target) -> dict[str, str]:
+    """Give the programs, files and folders that the catalogue names for a target, each path with the field that names it first."""
     facts: dict[str, Any] = dict(target.facts)
     control, commands = (
         cast("dict[str, Any]", said) if isinstance(said := facts.get(key), dict) else {} for key in ("control", "commands")
@@ -369,7 +368,7 @@ def absent(target: Target) -> list[str]:
         *((key, facts.get(key, "")) for key in ("mountpoint", "quarantine", "repo", "config")),
     ]
     first = {path: key for key, path in reversed(named) if isinstance(path, str) and path.startswith("/")}
-    return [f"{key} {path}" for path, key in reversed(first.items()) if not os.access(path, os.F_OK)]
+    return dict(reversed(first.items()))
 
 
 def _listed(facts: Mapping[str, Any], key: str) -> list[Any]:

@@ -16,7 +16,7 @@ import pytest
 from flyball.rego import UNDEFINED, RegoError, compile, compile_plan, compile_query  # noqa: A004 - it is what people call
 from flyball.rego.value import plain
 
-CPU_S = 8  # the longest takes 3.6 s where coverage counts its lines, and what it looks for takes minutes
+CPU_S = 4  # coverage makes everything several times as slow
 GROWN_KIB = 512 * 1024
 
 

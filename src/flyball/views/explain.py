@@ -12,7 +12,7 @@ from typing import Any
 
 from flyball.rules.digest import trace_of
 from flyball.views.thought import AWAY, UNTRIED, counted, hypotheses, left_open, settled, suspected, thoughts
-from flyball.views.word import began, clip, held, made, stood, superseded, waits
+from flyball.views.word import UNANSWERED, began, claimed, clip, held, made, stood, superseded, waits
 
 TOLD = {
     "session.opened": "opened",
@@ -59,13 +59,7 @@ def explain(doc: Mapping[str, Any], action: str = "") -> dict[str, Any]:
     proof = (best["action"]["evidence"] if best else ()) if action else _proof(doc, cause or suspected(doc), best)
     return {
         "what": _what_action(best) if action else _what(doc, deeds),
-        "why": _why(cause, ranked, len(proof))
-        if cause
-        else _own(best)
-        if action
-        else _no_cause(doc, ranked)
-        if ranked or not deeds
-        else said_of(deeds),
+        "why": _why(cause, ranked, len(proof)) if cause else _own(best) if action else _without_cause(doc, ranked, deeds),
         "who": _who(doc, cards, chosen, whole=not action),
         "trace": trace_of(doc["session"]["id"]),
         "hypothesis": cause,
@@ -104,9 +98,7 @@ def _end(doc: Mapping[str, Any]) -> str:
     head = doc["session"]
     if head["phase"] != "closed":
         return f"It {waits(head)}{f': {why}' if (why := held(doc)) else ''}."
-    claims = [one["body"].get("claimed") for one in doc["log"] if one["name"] == "session.closed"]
-    claimed = f", claimed to be {claims[-1]}" if head["outcome"] == "unproven" and claims else ""
-    return f"It ended as {head['outcome']}{claimed}: {clip(head['summary'])}"
+    return f"It ended as {head['outcome']}{claimed(doc)}: {clip(head['summary'])}"
 
 
 def _what_action(deed: Mapping[str, Any] | None) -> str:
@@ -150,7 +142,9 @@ def said_of(deeds: Sequence[Mapping[str, Any]]) -> str:
     return f"no hypothesis was told; of {_short(last)} its agent says: {_own(last)}"
 
 
-def _no_cause(doc: Mapping[str, Any], ranked: Sequence[Mapping[str, Any]]) -> str:
+def _without_cause(doc: Mapping[str, Any], ranked: Sequence[Mapping[str, Any]], deeds: Sequence[Mapping[str, Any]]) -> str:
+    if deeds and not ranked:
+        return said_of(deeds)
     closed, held = doc["session"]["phase"] == "closed", suspected(doc)
     rest = counted([one for one in ranked if held is None or one["name"] != held["name"]])
     if held is not None:
@@ -189,7 +183,7 @@ def _looked(doc: Mapping[str, Any]) -> bool:
 def _answers(card: Mapping[str, Any]) -> str:
     """Say who answered an approval, and how it ended where nobody did or not enough."""
     votes = [f"{one['by']} {SAID.get(one['verb'], one['verb'])}: {one['reason']}" for one in card["votes"]]
-    ended = {"waiting": "nobody has answered yet", "expired": "nobody answered in time", "void": "withdrawn before anybody answered"}
+    ended = {"waiting": "nobody has answered yet", **UNANSWERED}
     more = {
         "waiting": f"{len(votes)} of {card['quorum']} have answered",
         "expired": "then its time ran out",

@@ -10,7 +10,7 @@ from typing import Any
 from flyball.views.explain import STEPPED, did, reason_of, said_of
 from flyball.views.session import CAME_BACK, ENDED, UNRESOLVED
 from flyball.views.thought import AWAY, hypotheses, left_open, settled, suspected
-from flyball.views.word import began, clip, held, stood, waits
+from flyball.views.word import began, claimed, clip, held, stood, waits
 
 HOUR_S = 3600
 LONGEST = 2000
@@ -65,9 +65,7 @@ def _summary(doc: Mapping[str, Any]) -> Iterator[str]:
     head = doc["session"]
     yield "\n## Summary\n"
     if head["phase"] == "closed":
-        claims = [str(one["body"]["claimed"]) for one in doc["log"] if one["name"] == "session.closed"]
-        claimed = f", claimed to be {_plain(claims[-1])}" if head["outcome"] == "unproven" and claims else ""
-        yield f"Closed as **{_plain(head['outcome'])}**{claimed} at {_when(head['closed_at'])}. {_plain(head['summary'])}"
+        yield f"Closed as **{_plain(head['outcome'])}**{_plain(claimed(doc))} at {_when(head['closed_at'])}. {_plain(head['summary'])}"
     else:
         yield f"Still open: it {waits(head)}{f': {_plain(why)}' if (why := held(doc)) else ''}."
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from flyball.views.thought import fixes_of, hypotheses, stands
-from flyball.views.word import looked, shown_only
+from flyball.views.word import UNANSWERED, looked, shown_only
 
 SAID = {
     "done": "ran",
@@ -23,7 +23,6 @@ SAID = {
     "denied": "not done",
     "undoing": "is being put back",
 }
-ENDED = {"expired": "nobody answered in time", "void": "withdrawn before anybody answered"}
 MOST_AWAY = 5
 """Alternatives that are drawn one by one; the rest is folded into one node and stays in the table."""
 
@@ -139,7 +138,7 @@ def _gate(doc: Mapping[str, Any], deed: Mapping[str, Any]) -> dict[str, Any] | N
         return _node("gate", title, "; ".join((*votes, str(deed["why"]))), state="red")
     if asked is not None:
         who = ", ".join(votes) or {"waiting": f"waits for {asked['group'] or 'a person'}"}.get(
-            asked["state"], ENDED.get(asked["state"], "")
+            asked["state"], UNANSWERED.get(asked["state"], "")
         )
         if asked["state"] != "waiting" and status == "held":
             who = ", ".join(filter(None, (who, f"waits: {deed['why']}")))

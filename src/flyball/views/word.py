@@ -19,6 +19,7 @@ WAITS = {
     "lease": "waits for another session that works there",
     "others": "waits for another session that works on what its target depends on",
 }
+UNANSWERED = {"expired": "nobody answered in time", "void": "withdrawn before anybody answered"}
 WORDS = {
     "done": "done",
     "proposed": "not judged yet",
@@ -88,6 +89,12 @@ def waits(head: Mapping[str, Any]) -> str:
     """Say what a session that is not closed does now."""
     waiting = str(head["waiting"])
     return "is paused" if head["paused"] or waiting == "paused" else WAITS.get(waiting, f"is held by {waiting}")
+
+
+def claimed(doc: Mapping[str, Any]) -> str:
+    """Say what its brain claimed of a session that ended unproven; else nothing."""
+    claims = [one["body"].get("claimed") for one in doc["log"] if one["name"] == "session.closed"]
+    return f", claimed to be {claims[-1]}" if doc["session"]["outcome"] == "unproven" and claims else ""
 
 
 def held(doc: Mapping[str, Any]) -> str:

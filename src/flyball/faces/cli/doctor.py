@@ -129,9 +129,12 @@ def _brains(whole: Whole) -> Found:
 
 def _services(whole: Whole) -> Found:
     """See whether what the catalogue names is on this machine: a look that fails tells a runbook nothing, and it escalates."""
-    from flyball.config import absent
+    from flyball.config import places
 
-    found = {name: missing for name, one in sorted(whole.catalogue.items()) if (missing := absent(one))}
+    found: dict[str, list[str]] = {}
+    for name, one in sorted(whole.catalogue.items()):
+        if missing := [f"{key} {path}" for path, key in places(one).items() if not os.access(path, os.F_OK)]:
+            found[name] = missing
     told = [f"{name}: not there, or not to be seen: {', '.join(missing)}" for name, missing in found.items()]
     fix = "correct the catalogue; what a runbook cannot look at it leaves to a person"
     detail = "; ".join(told) or "every program and path of the catalogue is there"
