@@ -104,6 +104,23 @@ async def test_nobody_is_called_while_another_session_mends_what_the_target_depe
     check_all(world)
 
 
+async def test_what_others_did_to_a_dependency_takes_a_moment_to_show_before_a_person_is_called() -> None:
+    world = estate(steps(explains_nothing))
+    await world.signal(target="db")
+    await world.run(until_s=1.0)
+    while held(world, "db"):
+        await world.run(until_s=1.0)
+    mended = world.session(of(world, "db"))
+    await world.signal(target="web")
+    await world.run(until_s=2.0)
+    web = world.session(of(world, "web"))
+    assert (web.phase, web.waiting) == (Phase.PARKED, "others")
+    await world.run(until_s=60.0)
+    web = world.session(of(world, "web"))
+    assert web.outcome == "escalated"
+    assert 10 <= web.closed_at - mended.closed_at < 13
+
+
 async def test_a_person_is_called_at_once_where_nobody_works_on_what_the_target_depends_on() -> None:
     world = estate(steps(explains_nothing))
     await world.signal(target="web")
